@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Map, in reading order
+//! * [`id`] – identifiers, each its own type
+//! * [`types`], [`expr`], [`function`] – the closed expression language
+//! * [`aggregate`] – which aggregates exist, their partial states, how states merge
+//! * [`contract`] – what a dataset looks like at every node, and the role of each column
+//! * [`fragment`] – what may be asked of a borough, and its type check
+//! * [`release`] – what may come back
+//! * [`refusal`] – why nothing comes back
+//! * [`generated`] – the messages as generated; the types above convert to and from them
+//! * [`wire`] – requests as bytes, the protocol version
+//! * [`tls`] – the one way to open or accept a channel
+
+pub mod aggregate;
+pub mod contract;
+pub mod expr;
+pub mod fragment;
+pub mod function;
+pub mod generated;
+pub mod id;
+pub mod refusal;
+pub mod release;
+pub mod tls;
+pub mod types;
+pub mod wire;
