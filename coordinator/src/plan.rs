@@ -1,0 +1,13 @@
+//! From SQL text to a plan that can be split and run, and from its result to what clients can read.
+
+mod explain;
+mod lineage;
+mod session;
+mod statement;
+mod wire;
+
+pub(crate) use explain::explain;
+pub(crate) use lineage::protected_columns;
+pub(crate) use session::session;
+pub(crate) use statement::{Statement, parse};
+pub(crate) use wire::{parameter_type, to_wire, wire_schema};

@@ -1,0 +1,98 @@
+//! The planner's session: our catalogue, an explicit list of optimizer rules, and nothing that reaches outside.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
+use datafusion::error::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::optimizer::OptimizerRule;
+use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
+use datafusion::optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
+use datafusion::optimizer::eliminate_filter::EliminateFilter;
+use datafusion::optimizer::eliminate_group_by_constant::EliminateGroupByConstant;
+use datafusion::optimizer::eliminate_join::EliminateJoin;
+use datafusion::optimizer::eliminate_limit::EliminateLimit;
+use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
+use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::push_down_limit::PushDownLimit;
+use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
+use datafusion::prelude::SessionConfig;
+
+use crate::catalogue::{CATALOG, Catalogue, PUBLIC, SYSTEM};
+use crate::dispatch::Federation;
+use crate::split::SplitAggregates;
+
+/// Memory that merges may use at once, in bytes; more spills to disk.
+const MERGE_MEMORY: usize = 1 << 30;
+
+/// A session over the catalogue. It is cloned for each question.
+pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) -> Result<SessionState> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(PUBLIC, catalogue.public()?)?;
+    catalog.register_schema(SYSTEM, catalogue.system(federation)?)?;
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MERGE_MEMORY))).build_arc()?;
+    let session = SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config())
+        .with_runtime_env(runtime)
+        .with_optimizer_rules(rules())
+        // No statement can open a file or make rows out of nothing.
+        .with_file_formats(vec![])
+        .with_table_functions(std::collections::HashMap::new())
+        .build();
+    session.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(session)
+}
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, PUBLIC)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        // Releases are small: one thread merges them faster than two can share them.
+        .with_target_partitions(1);
+    let options = config.options_mut();
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.optimizer.skip_failed_rules = false;
+    options.optimizer.max_passes = 2;
+    config
+}
+
+/// The engine's logical rules in its own order, less those that only pay off over local scans, with ours after filters
+/// have been pushed down and before common subexpressions are given names.
+fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(EliminateJoin::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(EliminateDuplicatedExpr::new()),
+        Arc::new(EliminateFilter::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(EliminateLimit::new()),
+        Arc::new(PropagateEmptyRelation::new()),
+        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(PushDownLimit::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(SplitAggregates),
+        Arc::new(SingleDistinctToGroupBy::new()),
+        Arc::new(EliminateGroupByConstant::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}

@@ -1,0 +1,110 @@
+//! SQL text as one statement that may be answered here.
+
+use std::ops::ControlFlow;
+
+use datafusion::execution::context::{SQLOptions, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::query::QueryError;
+
+/// Longest statement read, in bytes.
+const MAX_SQL_BYTES: usize = 256 * 1024;
+
+/// A statement, and whether its plan is asked for instead of its answer.
+pub(crate) struct Statement {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) explain: bool,
+}
+
+/// Parses and resolves one statement.
+pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement, QueryError> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err(QueryError::sql(format!("the statement is longer than {MAX_SQL_BYTES} bytes: write it shorter")));
+    }
+    let planning = |error| QueryError::planning(&error);
+    let sql = numbered(sql)?;
+    if sql.trim().is_empty() {
+        return Err(QueryError::sql("there is no statement: write a SELECT"));
+    }
+    let dialect = session.config().options().sql_parser.dialect;
+    let parsed = session.sql_to_statement(&sql, &dialect).map_err(planning)?;
+    if let Parsed::Statement(statement) = &parsed
+        && let ControlFlow::Break(problem) = statement.visit(&mut Unsupported)
+    {
+        return Err(problem);
+    }
+    let plan = session.statement_to_plan(parsed).await.map_err(planning)?;
+    match plan {
+        LogicalPlan::Analyze(_) => Err(QueryError::Refused {
+            message: "EXPLAIN ANALYZE would show what rows did to the run: use EXPLAIN".to_owned(),
+        }),
+        LogicalPlan::Explain(explain) => {
+            read_only(&explain.plan)?;
+            Ok(Statement { plan: (*explain.plan).clone(), explain: true })
+        }
+        plan => {
+            read_only(&plan)?;
+            Ok(Statement { plan, explain: false })
+        }
+    }
+}
+
+fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|_| QueryError::ReadOnly {
+        message: "Jigsaw answers questions and changes nothing: write a SELECT, EXPLAIN, SHOW or DESCRIBE".to_owned(),
+    })
+}
+
+/// `?` placeholders as `$1`, `$2`, …, which is what the planner reads. Text, comments and quoted names are left alone.
+fn numbered(sql: &str) -> Result<String, QueryError> {
+    if !sql.contains('?') {
+        return Ok(sql.to_owned());
+    }
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize();
+    let tokens = tokens.map_err(|error| QueryError::sql(error.to_string()))?;
+    let mut count = 0;
+    let rewritten = tokens.into_iter().map(|token| match token {
+        Token::Placeholder(text) if text == "?" => {
+            count += 1;
+            format!("${count}")
+        }
+        Token::Question => {
+            count += 1;
+            format!("${count}")
+        }
+        token => token.to_string(),
+    });
+    Ok(rewritten.collect())
+}
+
+/// Clauses that the planner would ignore: ignoring them would be a wrong answer.
+struct Unsupported;
+
+impl Visitor for Unsupported {
+    type Break = QueryError;
+
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<QueryError> {
+        match table {
+            TableFactor::Table { sample: Some(_), .. } => ControlFlow::Break(QueryError::sql(
+                "TABLESAMPLE is not answered: a sample of a borough's rows is not a question about all of them",
+            )),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn question_marks_become_numbers_outside_text() {
+        let found = numbered("SELECT '?' AS \"?\" FROM t -- ?\nWHERE a = ? AND b > ?").unwrap();
+        assert_eq!(found, "SELECT '?' AS \"?\" FROM t -- ?\nWHERE a = $1 AND b > $2");
+    }
+}

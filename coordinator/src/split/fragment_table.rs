@@ -1,0 +1,205 @@
+//! The release of a fragment as a leaf of the plan: an ordinary table, whose scan asks the nodes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::{StreamExt, TryStreamExt, stream};
+use jigsaw_proto::contract::NODE_COLUMN;
+use jigsaw_proto::expr::{BinaryOp, Column, Expr as FragmentExpr, Value};
+use jigsaw_proto::fragment::{Fragment, JoinKind, Relation};
+use jigsaw_proto::id::NodeId;
+use jigsaw_proto::types::DataType;
+use tokio::sync::OnceCell;
+
+use crate::dispatch::{Federation, QueryContext};
+use crate::query::QueryError;
+
+/// A fragment whose answer is scanned as a table with the columns `g0…`, `p0…`.
+pub(crate) struct FragmentTable {
+    fragment: Arc<Fragment>,
+    only: Option<Arc<BTreeSet<NodeId>>>,
+    schema: SchemaRef,
+}
+
+impl FragmentTable {
+    /// The table of `fragment`, whose release has these columns.
+    pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)]) -> std::result::Result<Self, QueryError> {
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
+        let only = nodes_named(&fragment.input).map(Arc::new);
+        Ok(Self { fragment: Arc::new(fragment), only, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// What is asked.
+    pub(crate) fn fragment(&self) -> &Fragment {
+        &self.fragment
+    }
+
+    /// The nodes that can have rows for it, where the question names them.
+    pub(crate) fn only(&self) -> Option<&BTreeSet<NodeId>> {
+        self.only.as_deref()
+    }
+
+    /// The name it has in plans.
+    pub(super) fn name(&self) -> &'static str {
+        "release"
+    }
+}
+
+impl fmt::Debug for FragmentTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FragmentTable({})", self.fragment)
+    }
+}
+
+#[async_trait]
+impl TableProvider for FragmentTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let release = Release {
+            fragment: Arc::clone(&self.fragment),
+            only: self.only.clone(),
+            schema: Arc::clone(&self.schema),
+        };
+        let schema = Arc::clone(&self.schema);
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(release)], projection, [], false, limit)?))
+    }
+}
+
+/// The one partition of a fragment's table: all nodes are asked at once, and nothing is passed on before all have answered.
+struct Release {
+    fragment: Arc<Fragment>,
+    only: Option<Arc<BTreeSet<NodeId>>>,
+    schema: SchemaRef,
+}
+
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Release({})", self.fragment)
+    }
+}
+
+impl PartitionStream for Release {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let Self { fragment, only, schema } = self;
+        let (fragment, only, asked) = (Arc::clone(fragment), only.clone(), Arc::clone(schema));
+        let answer = async move {
+            let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
+                DataFusionError::from(QueryError::internal("a fragment was scanned outside a question"))
+            })?;
+            let batches = asking.ask(&fragment, &asked, only.as_deref()).await?;
+            Ok::<_, DataFusionError>(stream::iter(batches.iter().cloned().map(Ok).collect::<Vec<_>>()))
+        };
+        let stream = stream::once(answer).try_flatten().boxed();
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream))
+    }
+}
+
+type Answer = Arc<Vec<RecordBatch>>;
+
+/// One question while it runs: whom to ask, and what was answered already. Equal fragments of a question are asked once.
+pub(crate) struct Asking {
+    federation: Arc<Federation>,
+    context: Arc<QueryContext>,
+    answers: Mutex<HashMap<String, Arc<OnceCell<Answer>>>>,
+}
+
+impl Asking {
+    pub(crate) fn new(federation: Arc<Federation>, context: Arc<QueryContext>) -> Self {
+        Self { federation, context, answers: Mutex::default() }
+    }
+
+    async fn ask(
+        &self,
+        fragment: &Fragment,
+        schema: &SchemaRef,
+        only: Option<&BTreeSet<NodeId>>,
+    ) -> Result<Answer, QueryError> {
+        let cell = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(answers.entry(fragment.to_string()).or_default())
+        };
+        let answer = cell
+            .get_or_try_init(async || {
+                let batches = self.federation.ask(&self.context, fragment, Arc::clone(schema), only).await?;
+                Ok::<_, QueryError>(Arc::new(batches))
+            })
+            .await?;
+        Ok(Arc::clone(answer))
+    }
+}
+
+/// The nodes that a relation's conditions name (`node = 'camden'`, `node IN (…)`); `None`: any node can have rows.
+fn nodes_named(relation: &Relation) -> Option<BTreeSet<NodeId>> {
+    match relation {
+        Relation::Filter { input, predicate } => both(nodes_named(input), nodes_required(predicate)),
+        Relation::Join(join) => match join.kind {
+            JoinKind::Inner => both(nodes_named(&join.left), nodes_named(&join.right)),
+            JoinKind::Left => nodes_named(&join.left),
+            JoinKind::Right => nodes_named(&join.right),
+            JoinKind::Full => None,
+        },
+        Relation::Scan { .. } | Relation::Project { .. } | Relation::UnionAll { .. } => None,
+    }
+}
+
+fn nodes_required(predicate: &FragmentExpr) -> Option<BTreeSet<NodeId>> {
+    let is_node = |expr: &FragmentExpr| matches!(expr, FragmentExpr::Column(Column { name, .. }) if name == NODE_COLUMN);
+    // Text that is no node id names no node.
+    let named = |value: Option<&Value>| match value {
+        Some(Value::Text(text)) => text.parse().ok(),
+        _ => None,
+    };
+    match predicate {
+        FragmentExpr::Binary { op: BinaryOp::And, left, right } => both(nodes_required(left), nodes_required(right)),
+        FragmentExpr::Binary { op: BinaryOp::Eq, left, right } => match (&**left, &**right) {
+            (node, FragmentExpr::Literal(id)) | (FragmentExpr::Literal(id), node) if is_node(node) => {
+                Some(named(id.value()).into_iter().collect())
+            }
+            _ => None,
+        },
+        FragmentExpr::Binary { op: BinaryOp::Or, left, right } => {
+            let (left, right) = (nodes_required(left)?, nodes_required(right)?);
+            Some(left.union(&right).cloned().collect())
+        }
+        FragmentExpr::InList { operand, list, negated: false } if is_node(operand) => {
+            Some(list.iter().filter_map(|id| named(id.value())).collect())
+        }
+        _ => None,
+    }
+}
+
+fn both(one: Option<BTreeSet<NodeId>>, other: Option<BTreeSet<NodeId>>) -> Option<BTreeSet<NodeId>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.intersection(&other).cloned().collect()),
+        (one, other) => one.or(other),
+    }
+}
