@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use jigsaw_proto::contract::Contract;
 use sha2::{Digest, Sha256};
 
 pub mod canary;
@@ -26,6 +27,7 @@ mod people;
 pub mod real;
 mod surroundings;
 mod table;
+pub(crate) mod text;
 
 use canary::Canary;
 use london::London;
@@ -168,6 +170,21 @@ pub const REFERENCES: [Reference; 3] = [
 /// Every contract: name and TOML text.
 pub fn contracts() -> impl Iterator<Item = (&'static str, &'static str)> {
     table::CONTRACTS.into_iter()
+}
+
+/// The contract of that name.
+pub fn contract(name: &str) -> Result<Contract> {
+    table::contract(name)
+}
+
+/// The same contract under an open release: for comparison with an engine that protects nothing.
+pub fn opened(contract: &str) -> String {
+    let protection = |line: &&str| !line.starts_with("threshold") && !line.starts_with("rounding");
+    let lines = contract.lines().filter(protection).map(|line| match line {
+        "release = \"protected\"" => "release = \"open\"",
+        line => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl Synthetic {

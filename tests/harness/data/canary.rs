@@ -97,9 +97,12 @@ pub(super) fn all(london: &London) -> Vec<Canary> {
                 ("accommodation_stay", "weekly_charge", Value::Decimal(pence % 1_000_000)),
             ]
         };
-        canaries.extend(
-            list.into_iter().map(|(dataset, column, value)| Canary { node: id.to_owned(), dataset, column, value }),
-        );
+        canaries.extend(list.into_iter().map(|(dataset, column, value)| Canary {
+            node: id.to_owned(),
+            dataset,
+            column,
+            value,
+        }));
     }
     canaries
 }
@@ -108,8 +111,11 @@ pub(super) fn all(london: &London) -> Vec<Canary> {
 pub(super) fn plant(datasets: &mut [Dataset], london: &London) -> Result<()> {
     for dataset in datasets {
         let charities = dataset.name == "accommodation_stay";
-        let (first, last) =
-            if charities { (london.first_charity(), london.first_charity() + 8) } else { (0, london.first_charity()) };
+        let (first, last) = if charities {
+            (london.first_charity(), london.first_charity() + 8)
+        } else {
+            (0, london.first_charity())
+        };
         for node in first..last {
             let gss = london.borough(if charities { 0 } else { node })?.gss.clone();
             let marks = Marks::of(node);

@@ -30,7 +30,7 @@ enum Shape {
 /// One column under another name, in another form.
 struct Theirs {
     ours: &'static str,
-    theirs: &'static str,
+    name: &'static str,
     form: Form,
 }
 
@@ -45,8 +45,8 @@ enum Form {
     YesNo,
 }
 
-const fn theirs(ours: &'static str, theirs: &'static str, form: Form) -> Theirs {
-    Theirs { ours, theirs, form }
+const fn theirs(ours: &'static str, name: &'static str, form: Form) -> Theirs {
+    Theirs { ours, name, form }
 }
 
 const CAMDEN: [Theirs; 5] = [
@@ -74,7 +74,11 @@ const LAMBETH: [Theirs; 3] = [
 const GREENWICH: [Theirs; 3] = [
     theirs("reported_on", "date_reported", Form::DayMonthYear),
     theirs("investigated_on", "investigation_completed_date", Form::DayMonthYear),
-    theirs("severity", "severity_id", Form::Codes(&[("emergency", "1"), ("significant", "2"), ("minor", "3")])),
+    theirs(
+        "severity",
+        "severity_id",
+        Form::Codes(&[("emergency", "1"), ("significant", "2"), ("minor", "3")]),
+    ),
 ];
 const SOUTHWARK: [Theirs; 6] = [
     theirs("site_code", "@SiteCode", Form::Same),
@@ -190,7 +194,7 @@ fn mapped(
     for (column, array) in contract.columns.iter().zip(batch.columns()) {
         let ours = column.name.as_str();
         let theirs = columns.iter().find(|theirs| theirs.ours == ours);
-        let (name, form) = theirs.map_or((ours, Form::Same), |theirs| (theirs.theirs, theirs.form));
+        let (name, form) = theirs.map_or((ours, Form::Same), |theirs| (theirs.name, theirs.form));
         let array = reform(array, form)?;
         let back = match form {
             Form::Same if csv && *array.data_type() != DataType::Utf8 => {
@@ -211,8 +215,9 @@ fn back(name: &str, form: Form) -> String {
     match form {
         Form::Same => name.to_owned(),
         Form::Codes(codes) => {
-            let whens: String = codes.iter().map(|(ours, theirs)| format!(" WHEN '{theirs}' THEN '{ours}'")).collect();
-            format!("CASE {name}{whens} END")
+            let whens: Vec<String> =
+                codes.iter().map(|(ours, theirs)| format!("WHEN '{theirs}' THEN '{ours}'")).collect();
+            format!("CASE {name} {} END", whens.join(" "))
         }
         Form::DayMonthYear => format!("to_date({name}, '%d/%m/%Y')"),
         Form::Fahrenheit => format!("round(({name} - 32.0) * 5.0 / 9.0, 2)"),

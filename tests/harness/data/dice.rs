@@ -64,7 +64,8 @@ impl Dice {
 /// A key that looks like a keyed hash: 16 hexadecimal digits after a letter.
 pub(super) fn key(letter: char, seed: u64, number: u32) -> String {
     // SplitMix64
-    let mut x = (seed ^ u64::from(number)).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(letter) << 40);
+    let mut x =
+        (seed ^ u64::from(number)).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(letter) << 40);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     format!("{letter}{:016x}", x ^ (x >> 31))
@@ -77,11 +78,15 @@ pub(super) fn full_name(number: u32) -> String {
         "Mina", "Noor", "Oscar", "Priya",
     ];
     const LAST: [&str; 16] = [
-        "Abara", "Brook", "Costa", "Dunn", "Evans", "Fofana", "Gill", "Hill", "Ibori", "Jones", "Khan", "Lowe",
-        "Moss", "Nagy", "Osei", "Patel",
+        "Abara", "Brook", "Costa", "Dunn", "Evans", "Fofana", "Gill", "Hill", "Ibori", "Jones", "Khan",
+        "Lowe", "Moss", "Nagy", "Osei", "Patel",
     ];
     let at = |list: &[&'static str; 16], step: u32| {
-        usize::try_from(number / step % 16).ok().and_then(|index| list.get(index)).copied().unwrap_or_default()
+        usize::try_from(number / step % 16)
+            .ok()
+            .and_then(|index| list.get(index))
+            .copied()
+            .unwrap_or_default()
     };
     format!("{} {}", at(&FIRST, 1), at(&LAST, 16))
 }
@@ -96,4 +101,3 @@ pub(super) fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10_f64.powi(digits);
     (value * factor).round() / factor
 }
-

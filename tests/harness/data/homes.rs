@@ -12,11 +12,11 @@ const HOUR: i64 = 3_600_000_000;
 
 /// Wall, share of dwellings, chance of a report of damp in two years, extra relative humidity.
 const WALLS: [(&str, f64, f64, f64); 5] = [
-    ("solid brick", 0.36, 0.42, 7.0),
-    ("cavity insulated", 0.36, 0.12, 0.0),
-    ("cavity uninsulated", 0.14, 0.27, 4.0),
-    ("system built", 0.09, 0.50, 9.0),
-    ("timber frame", 0.05, 0.15, 1.0),
+    ("solid brick", 0.36, 0.20, 7.0),
+    ("cavity insulated", 0.36, 0.06, 0.0),
+    ("cavity uninsulated", 0.14, 0.13, 4.0),
+    ("system built", 0.09, 0.24, 9.0),
+    ("timber frame", 0.05, 0.07, 1.0),
 ];
 const WARDS: [&str; 6] = ["Central", "Northfield", "Southgate", "Eastbrook", "Westway", "Riverside"];
 const BUILT: [(&str, f64); 5] = [
@@ -26,16 +26,8 @@ const BUILT: [(&str, f64); 5] = [
     ("1965-1980", 24.0),
     ("after 1980", 13.0),
 ];
-const EPC: [(&str, f64); 8] = [
-    ("A", 0.5),
-    ("B", 9.0),
-    ("C", 41.0),
-    ("D", 32.0),
-    ("E", 9.0),
-    ("F", 2.0),
-    ("G", 0.5),
-    ("", 6.0),
-];
+const EPC: [(&str, f64); 8] =
+    [("A", 0.5), ("B", 9.0), ("C", 41.0), ("D", 32.0), ("E", 9.0), ("F", 2.0), ("G", 0.5), ("", 6.0)];
 const ROOMS: [(&str, f64); 4] =
     [("bedroom", 45.0), ("living room", 30.0), ("bathroom", 15.0), ("kitchen", 10.0)];
 
@@ -57,7 +49,7 @@ pub(super) fn generate(seed: u64, scale: &Scale, london: &London) -> Result<Vec<
         if dice.chance(damp) {
             report(&mut dice, &mut cases, (node, gss), (&key('d', seed, index), &home))?;
         }
-        // Boroughs with an even number take part in the sensor project, and Hackney's two neighbours.
+        // Eighteen boroughs take part in the sensor project.
         let takes_part = node % 2 == 1 || node == 18 || node == 30;
         if takes_part && hung < scale.sensors && index / every * 2 >= hung {
             let sensor = key('s', seed, hung);

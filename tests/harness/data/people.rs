@@ -57,9 +57,20 @@ fn sleeper(dice: &mut Dice, number: u32, new: bool, again: bool, weights: &[(usi
         borough: dice.weighted(weights),
         first_ever: new,
         contacts,
-        age_band: dice.weighted(&[("18-25", 9.0), ("26-35", 29.0), ("36-45", 29.0), ("46-55", 21.0), ("56+", 12.0)]),
+        age_band: dice.weighted(&[
+            ("18-25", 9.0),
+            ("26-35", 29.0),
+            ("36-45", 29.0),
+            ("46-55", 21.0),
+            ("56+", 12.0),
+        ]),
         gender: dice.weighted(&[("male", 83.0), ("female", 15.5), ("other", 0.5), ("", 1.0)]),
-        nationality: dice.weighted(&[("UK", 43.0), ("Europe", 25.0), ("Rest of world", 28.0), ("Not known", 4.0)]),
+        nationality: dice.weighted(&[
+            ("UK", 43.0),
+            ("Europe", 25.0),
+            ("Rest of world", 28.0),
+            ("Not known", 4.0),
+        ]),
     }
 }
 
@@ -220,7 +231,8 @@ fn stays(seed: u64, scale: &Scale, london: &London) -> Result<Dataset> {
     // The last charity has just joined: it holds the dataset and has no rows yet.
     let charities: Vec<usize> = (0..7).map(|charity| london.first_charity() + charity).collect();
     dataset.hold(london.first_charity() + 7)?;
-    let kinds = [("hostel", 48.0), ("assessment bed", 22.0), ("night shelter", 12.0), ("supported flat", 18.0)];
+    let kinds =
+        [("hostel", 48.0), ("assessment bed", 22.0), ("night shelter", 12.0), ("supported flat", 18.0)];
     let outcomes = [
         ("private rented", 24.0),
         ("social tenancy", 18.0),
@@ -230,8 +242,7 @@ fn stays(seed: u64, scale: &Scale, london: &London) -> Result<Dataset> {
         ("other hostel", 18.0),
     ];
     for index in 0..scale.stays {
-        let number =
-            if dice.chance(0.8) { dice.below(2 * scale.rough_sleepers) } else { 2_000_000 + index };
+        let number = if dice.chance(0.8) { dice.below(2 * scale.rough_sleepers) } else { 2_000_000 + index };
         let kind = dice.weighted(&kinds);
         let start = dice.between(YEAR_2024, YEAR_2025 + 360);
         let length = if kind == "night shelter" { dice.between(1, 28) } else { dice.between(14, 400) };

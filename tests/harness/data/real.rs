@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
-use arrow::csv::ReaderBuilder;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::deliver::{csv_bytes, write_parquet};
 use super::london::London;
+use super::text;
 use super::{DatasetFiles, Format, NodeData, Result};
 
 /// A real dataset, split.
@@ -44,8 +44,7 @@ const COLLISION: &str = "SELECT accident_index AS collision_key, CAST(accident_y
     CAST(NULLIF(speed_limit, -1) AS INTEGER) AS speed_limit, CAST(\"time\" AS VARCHAR) AS time_of_day FROM source";
 const VEHICLE: &str = "SELECT accident_index AS collision_key, CAST(vehicle_reference AS INTEGER) AS vehicle_number, \
     vehicle_type, sex_of_driver AS driver_sex, age_band_of_driver AS driver_age_band FROM source";
-const CASUALTY: &str =
-    "SELECT accident_index AS collision_key, CAST(casualty_reference AS INTEGER) AS casualty_number, \
+const CASUALTY: &str = "SELECT accident_index AS collision_key, CAST(casualty_reference AS INTEGER) AS casualty_number, \
     casualty_type, sex_of_casualty AS sex, age_band_of_casualty AS age_band, casualty_severity AS severity, \
     pedestrian_location AS location, pedestrian_movement AS movement FROM source";
 const AIR_QUALITY: &str =
@@ -80,7 +79,7 @@ pub fn stats19(from: &Path, to: &Path) -> Result<Split> {
 /// Splits `laqn_hourly_2022_2024.parquet` and `laqn_sites.csv`.
 pub fn laqn(from: &Path, to: &Path) -> Result<Split> {
     let mut split = Splitter::new(to)?;
-    let sites = read_csv(&from.join("laqn_sites.csv"))?;
+    let sites = text::read(&from.join("laqn_sites.csv"), ',')?;
     let boroughs = texts(&sites, "borough_gss")?;
     split.deliver(("air_quality_site", AIR_QUALITY_SITE, true), &sites, |row| text_at(&boroughs, row))?;
     let readings = read_parquet(&from.join("laqn_hourly_2022_2024.parquet"))?;
@@ -159,17 +158,6 @@ fn read_parquet(path: &Path) -> Result<RecordBatch> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = Arc::clone(builder.schema());
     let batches = builder.with_batch_size(65_536).build()?.collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(concat_batches(&schema, &batches)?)
-}
-
-/// Every column as text.
-fn read_csv(path: &Path) -> Result<RecordBatch> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let header = text.lines().next().unwrap_or_default();
-    let fields = header.split(',').map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>();
-    let schema = Arc::new(Schema::new(fields));
-    let reader = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).build(text.as_bytes())?;
-    let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(concat_batches(&schema, &batches)?)
 }
 

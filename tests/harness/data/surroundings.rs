@@ -13,8 +13,8 @@ const RIVERS: [usize; 8] = [1, 4, 9, 15, 17, 20, 22, 26];
 
 /// How far from the night's level to the day's peak, hour by hour: the two rush hours of a working day.
 const RUSH: [f64; 24] = [
-    0.10, 0.05, 0.00, 0.00, 0.05, 0.20, 0.50, 0.85, 1.00, 0.80, 0.60, 0.55, 0.55, 0.55, 0.60, 0.70, 0.85, 1.00,
-    1.00, 0.80, 0.55, 0.40, 0.30, 0.20,
+    0.10, 0.05, 0.00, 0.00, 0.05, 0.20, 0.50, 0.85, 1.00, 0.80, 0.60, 0.55, 0.55, 0.55, 0.60, 0.70, 0.85,
+    1.00, 1.00, 0.80, 0.55, 0.40, 0.30, 0.20,
 ];
 
 pub(super) fn generate(seed: u64, scale: &Scale, london: &London) -> Result<Vec<Dataset>> {
@@ -26,8 +26,13 @@ pub(super) fn generate(seed: u64, scale: &Scale, london: &London) -> Result<Vec<
             let site = format!("{}{number}", code(&borough.id));
             let lat = rounded(51.38 + dice.unit() * 0.24, 4);
             let lon = rounded(-0.42 + dice.unit() * 0.6, 4);
-            let row =
-                [Cell::Text(&site), Cell::Text(&borough.gss), Cell::Text(site_type), Cell::Float(lat), Cell::Float(lon)];
+            let row = [
+                Cell::Text(&site),
+                Cell::Text(&borough.gss),
+                Cell::Text(site_type),
+                Cell::Float(lat),
+                Cell::Float(lon),
+            ];
             sites.push(node, &row)?;
             let dirt = dirt * if borough.inner { 1.25 } else { 0.95 } * dice.normal(1.0, 0.06);
             let place = Place { node, gss: &borough.gss, site: &site, dirt, gauge: RIVERS.contains(&node) };
@@ -58,7 +63,8 @@ fn measure(
     days: u32,
 ) -> Result<()> {
     for hour in 0..i64::from(days) * 24 {
-        let rush = usize::try_from(hour % 24).ok().and_then(|hour| RUSH.get(hour)).copied().unwrap_or_default();
+        let rush =
+            usize::try_from(hour % 24).ok().and_then(|hour| RUSH.get(hour)).copied().unwrap_or_default();
         // 2026-01-01 was a Thursday.
         let working_day = !matches!((hour / 24 + 3) % 7, 5 | 6);
         let traffic = rush * if working_day { 1.0 } else { 0.6 };
@@ -74,7 +80,11 @@ fn measure(
             values.push(("temp_out", "°C", rounded(5.2 + swing + dice.normal(0.0, 1.2), 1)));
             if place.gauge {
                 let storm = if hour % 170 > 150 { 1.2 } else { 0.0 };
-                values.push(("river_level", "m", rounded((1.3 + storm + dice.normal(0.0, 0.25)).max(0.1), 2)));
+                values.push((
+                    "river_level",
+                    "m",
+                    rounded((1.3 + storm + dice.normal(0.0, 0.25)).max(0.1), 2),
+                ));
             }
         }
         let ts = Cell::Time(i64::from(YEAR_2026) * 24 * HOUR + hour * HOUR);

@@ -49,9 +49,10 @@ pub(super) fn contract(name: &str) -> Result<Contract> {
 
 /// The Arrow schema of a contract.
 pub(super) fn schema(contract: &Contract) -> SchemaRef {
-    let fields = contract.columns.iter().map(|column| {
-        Field::new(column.name.as_str(), column.data_type.to_arrow(), column.nullable)
-    });
+    let fields = contract
+        .columns
+        .iter()
+        .map(|column| Field::new(column.name.as_str(), column.data_type.to_arrow(), column.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
