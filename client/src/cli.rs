@@ -1,0 +1,117 @@
+//! Flags and help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[cfg(test)]
+mod tests;
+
+const AFTER: &str = "\
+Environment:
+  JIGSAW_SERVER      the coordinator's address, as --server
+  JIGSAW_TOKEN       the access token (never a flag: the process list is public)
+  JIGSAW_TOKEN_FILE  a file holding the token, as --token-file
+  JIGSAW_CA          certificates to trust, as --ca
+  NO_COLOR           no dimmed text
+
+Exit codes:
+  0 answered   1 wrong SQL or failed query   2 usage   3 connection or sign-in
+  4 refused by policy   5 nodes missing   130 interrupted";
+
+/// Ask a Jigsaw federation in SQL.
+#[derive(Debug, Parser)]
+#[command(name = "jigsaw", version, term_width = 100, after_help = AFTER, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// The coordinator's address [default: https://127.0.0.1:50050]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Read the access token from this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Trust the certificates in this PEM file [default: the system's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run SQL and print the answer
+    Query(Query),
+    /// List the datasets that can be asked
+    Datasets(Show),
+    /// List the columns of a dataset
+    Describe {
+        /// The dataset's name
+        dataset: String,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// List the nodes and whether they answer
+    Nodes(Show),
+    /// Show how a query would run, and whether the policy allows it, without running it
+    Explain {
+        /// The query
+        sql: String,
+        #[command(flatten)]
+        show: Show,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Query {
+    /// Statements, separated by `;` (read from standard input if neither this nor --file is given)
+    pub(crate) sql: Option<String>,
+    /// Read the statements from this file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
+    pub(crate) file: Option<PathBuf>,
+    /// Accept an answer without the nodes that do not answer
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
+    /// Why you ask; kept in the audit logs
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) purpose: Option<String>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// Write the answer to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) timeout: Option<u32>,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+    Markdown,
+    Parquet,
+    Arrow,
+}
+
+impl Format {
+    /// Not for eyes: goes to a file or a pipe.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}

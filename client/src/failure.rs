@@ -1,0 +1,140 @@
+//! What can go wrong, in one sentence each, and the exit code it ends with.
+
+use std::io;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+use crate::surroundings::{Surroundings, printable};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: every statement was answered (or the reader of the answer went away).
+    Answered,
+    /// 1: the SQL is wrong, or the query failed.
+    Failed,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: no connection, or not signed in.
+    Connection,
+    /// 4: the policy refuses the question.
+    Refused,
+    /// 5: nodes are missing, and a partial answer was not allowed.
+    Incomplete,
+    /// 130: interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number handed to the shell.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Answered => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Connection => 3,
+            Self::Refused => 4,
+            Self::Incomplete => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a run did not end with an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// clap's own message, already laid out.
+    #[error("{message}")]
+    Arguments { message: String },
+    #[error("{message}")]
+    Usage { message: String },
+    #[error("{message}")]
+    Connection { message: String },
+    #[error("{message}")]
+    Query { exit: Exit, message: String, query_id: Option<String> },
+    #[error("cannot write the answer")]
+    Write {
+        #[source]
+        source: io::Error,
+    },
+    #[error("cancelled")]
+    Interrupted,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into() }
+    }
+
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Query { exit: Exit::Failed, message: message.into(), query_id: None }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Arguments { .. } | Self::Usage { .. } => Exit::Usage,
+            Self::Connection { .. } => Exit::Connection,
+            Self::Query { exit, .. } => *exit,
+            Self::Write { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Answered,
+            Self::Write { .. } => Exit::Failed,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    /// Says what went wrong on standard error and returns how the process ends.
+    pub(crate) fn report(&self, around: &mut Surroundings<'_>) -> Exit {
+        let text = match self {
+            Self::Arguments { message } => message.clone(),
+            Self::Write { .. } if self.exit() == Exit::Answered => String::new(),
+            Self::Write { source } => format!("jigsaw: cannot write the answer: {source}\n"),
+            Self::Query { message, query_id: Some(id), .. } => {
+                format!("jigsaw: {} (query {})\n", printable(message), printable(id))
+            }
+            Self::Interrupted => "cancelled\n".to_owned(),
+            other => format!("jigsaw: {}\n", printable(&other.to_string())),
+        };
+        // Nowhere is left to report a closed standard error; the exit code still tells.
+        drop(around.stderr.write_all(text.as_bytes()));
+        self.exit()
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(source: io::Error) -> Self {
+        Self::Write { source }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let text = |name| status.metadata().get(name).and_then(|value| value.to_str().ok());
+        let message = status.message();
+        let exit = match (status.code(), text("x-jigsaw-code")) {
+            (Code::Unauthenticated, _) => {
+                let message = format!(
+                    "the server does not accept this token: {message}; check JIGSAW_TOKEN or --token-file"
+                );
+                return Self::Connection { message };
+            }
+            (_, Some("refused")) => Exit::Refused,
+            (_, Some("incomplete")) => Exit::Incomplete,
+            (_, Some("unavailable")) => Exit::Connection,
+            (_, Some(_)) => Exit::Failed,
+            (Code::PermissionDenied, None) => Exit::Refused,
+            (Code::Unavailable, None) => Exit::Connection,
+            (_, None) => Exit::Failed,
+        };
+        let message = match message {
+            "" => format!("the server gave no reason: {}", status.code().description()),
+            text => text.to_owned(),
+        };
+        Self::Query { exit, message, query_id: text("x-query-id").map(str::to_owned) }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the command finds around it: streams, terminal, environment.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Read, Write};
+
+/// The streams and facts of one process, or of one test.
+pub struct Surroundings<'a> {
+    /// Where statements come from when none is named.
+    pub stdin: &'a mut dyn Read,
+    /// Answers, and nothing else.
+    pub stdout: &'a mut (dyn Write + Send),
+    /// Progress, footnotes, summaries, errors.
+    pub stderr: &'a mut dyn Write,
+    /// Which of the streams a person is looking at.
+    pub terminal: Terminal,
+    /// Looks up an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
+
+impl Surroundings<'_> {
+    /// An environment variable that is set to something.
+    pub(crate) fn set(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+}
+
+/// Which streams are terminals, and how wide the terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Standard input is a terminal: nothing is read from it.
+    pub stdin: bool,
+    /// Standard output is a terminal: tables fit its width.
+    pub stdout: bool,
+    /// Standard error is a terminal: progress is shown.
+    pub stderr: bool,
+    /// Columns of the terminal.
+    pub width: u16,
+}
+
+impl Terminal {
+    /// The facts of this process.
+    pub fn of_process() -> Self {
+        Self {
+            stdin: io::stdin().is_terminal(),
+            stdout: io::stdout().is_terminal(),
+            stderr: io::stderr().is_terminal(),
+            width: terminal_size::terminal_size().map_or(80, |(width, _)| width.0),
+        }
+    }
+}
+
+/// Text that came over the wire, made safe to print: control characters (escape sequences, bells) are spelt out.
+pub(crate) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
