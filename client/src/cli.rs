@@ -32,8 +32,12 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// The coordinator's address [default: https://127.0.0.1:50050]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "The coordinator's address [default: https://127.0.0.1:50050]"
+    )]
     pub(crate) server: Option<String>,
     /// Read the access token from this file
     #[arg(long, global = true, value_name = "FILE")]

@@ -123,13 +123,10 @@ impl From<Status> for Failure {
                 );
                 return Self::Connection { message };
             }
-            (_, Some("refused")) => Exit::Refused,
+            (_, Some("refused")) | (Code::PermissionDenied, None) => Exit::Refused,
             (_, Some("incomplete")) => Exit::Incomplete,
-            (_, Some("unavailable")) => Exit::Connection,
-            (_, Some(_)) => Exit::Failed,
-            (Code::PermissionDenied, None) => Exit::Refused,
-            (Code::Unavailable, None) => Exit::Connection,
-            (_, None) => Exit::Failed,
+            (_, Some("unavailable")) | (Code::Unavailable, None) => Exit::Connection,
+            _ => Exit::Failed,
         };
         let message = match message {
             "" => format!("the server gave no reason: {}", status.code().description()),

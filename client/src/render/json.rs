@@ -42,13 +42,8 @@ impl<'w> Json<'w> {
                 }
                 line.push_str(key);
                 line.push(':');
-                if column.is_null(row) {
-                    line.push_str("null");
-                } else {
-                    let text = value::text(formatter, row)?;
-                    let bare = *bare && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
-                    line.push_str(&if bare { text } else { quoted(&text) });
-                }
+                let text = if column.is_null(row) { None } else { Some(value::text(formatter, row)?) };
+                line.push_str(&text.map_or_else(|| "null".to_owned(), |text| literal(text, *bare)));
             }
             line.push('}');
             self.out.write_all(match (self.layout, self.rows) {
@@ -74,6 +69,11 @@ impl<'w> Json<'w> {
         self.out.flush()?;
         Ok(())
     }
+}
+
+/// A value as JSON: bare if its type and its text allow it.
+fn literal(text: String, bare: bool) -> String {
+    if bare && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() { text } else { quoted(&text) }
 }
 
 fn quoted(text: &str) -> String {

@@ -20,7 +20,7 @@ const WITHHELD: &str = "[c]";
 
 pub(crate) struct Table<'w> {
     look: Look,
-    table: comfy_table::Table,
+    grid: comfy_table::Table,
     numeric: Vec<bool>,
     shown: u64,
     out: Out<'w>,
@@ -28,30 +28,30 @@ pub(crate) struct Table<'w> {
 
 impl<'w> Table<'w> {
     pub(crate) fn new(look: Look, schema: &SchemaRef, out: Out<'w>) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(match look.format {
+        let mut grid = comfy_table::Table::new();
+        grid.load_style(match look.format {
             Format::Markdown => ASCII_MARKDOWN,
             _ => UTF8_FULL_CONDENSED,
         });
         match look.width {
             Some(width) if look.format == Format::Table => {
-                table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+                grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
             }
             _ => {
-                table.set_content_arrangement(ContentArrangement::Disabled);
+                grid.set_content_arrangement(ContentArrangement::Disabled);
             }
         }
         if look.dim && look.format == Format::Table {
-            table.enforce_styling();
+            grid.enforce_styling();
         } else {
-            table.force_no_tty();
+            grid.force_no_tty();
         }
         let numeric: Vec<bool> =
             schema.fields().iter().map(|field| value::is_number(field.data_type())).collect();
         let header = schema.fields().iter().zip(&numeric);
         let header: Vec<Cell> = header.map(|(field, right)| cell(look, field.name(), *right)).collect();
-        table.set_header(header);
-        Self { look, table, numeric, shown: 0, out }
+        grid.set_header(header);
+        Self { look, grid, numeric, shown: 0, out }
     }
 
     pub(crate) fn push(&mut self, batch: &RecordBatch, protected: &[bool]) -> Result<(), Failure> {
@@ -71,13 +71,13 @@ impl<'w> Table<'w> {
                     (false, _) => cell(self.look, &value::text(formatter, row)?, *right),
                 });
             }
-            self.table.add_row(cells);
+            self.grid.add_row(cells);
         }
         Ok(())
     }
 
     pub(crate) fn finish(self, rows: u64) -> Result<(), Failure> {
-        writeln!(self.out, "{}", self.table)?;
+        writeln!(self.out, "{}", self.grid)?;
         if self.look.format == Format::Table {
             match rows - self.shown {
                 0 => writeln!(self.out, "{}", plural(rows, "row"))?,
