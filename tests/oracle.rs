@@ -1,4 +1,5 @@
 //! The federation answers as one database over everybody's rows would.
+#![cfg(test)]
 
 use std::path::{Path, PathBuf};
 

@@ -116,29 +116,29 @@ impl Questions {
         let keys = self.keys(&columns, &tables);
         let mut items: Vec<String> =
             keys.iter().enumerate().map(|(index, key)| format!("{key} AS k{index}")).collect();
-        let by_node = keys.iter().any(|key| key.ends_with(".node"));
+        let by_node = tables.iter().any(|table| keys.contains(&format!("{}.node", table.alias)));
         for index in 0..=self.below(3) {
             let aggregate = self.aggregate(&columns, by_node)?;
             items.push(format!("{aggregate} AS a{index}"));
         }
-        let mut sql = format!("SELECT {} FROM {from}", items.join(", "));
+        let mut clauses = vec![format!("SELECT {} FROM {from}", items.join(", "))];
         if !self.once_in(3) {
-            sql += &format!(" WHERE {}", self.predicate(&columns, 2)?);
+            clauses.push(format!("WHERE {}", self.predicate(&columns, 2)?));
         }
         if !keys.is_empty() {
-            sql += &format!(" GROUP BY {}", keys.join(", "));
+            clauses.push(format!("GROUP BY {}", keys.join(", ")));
         }
         if self.once_in(4) {
-            sql += &format!(" HAVING COUNT(*) > {}", self.below(30));
+            clauses.push(format!("HAVING COUNT(*) > {}", self.below(30)));
         }
         if !keys.is_empty() && self.once_in(3) {
             let order: Vec<String> = (1..=keys.len()).map(|position| position.to_string()).collect();
-            sql += &format!(" ORDER BY {}", order.join(", "));
+            clauses.push(format!("ORDER BY {}", order.join(", ")));
             if self.once_in(2) {
-                sql += &format!(" LIMIT {} OFFSET {}", 1 + self.below(20), self.below(5));
+                clauses.push(format!("LIMIT {} OFFSET {}", 1 + self.below(20), self.below(5)));
             }
         }
-        Some(sql)
+        Some(clauses.join(" "))
     }
 
     /// Two parts of one table under one aggregate.
@@ -195,7 +195,7 @@ impl Questions {
             && self.once_in(3)
         {
             let join = if self.once_in(2) { "LEFT JOIN" } else { "JOIN" };
-            from += &format!(" {join} {other} AS o ON o.node = t.node AND o.{key} = t.{key}");
+            from = format!("{from} {join} {other} AS o ON o.node = t.node AND o.{key} = t.{key}");
             tables.push(Table { alias: "o", contract: find(other)? });
         } else if self.once_in(4) && find(name)?.column("borough_gss").is_some() {
             from += " JOIN ref_borough AS b ON b.gss = t.borough_gss";

@@ -1,4 +1,4 @@
-//! Random choices, the same on every platform: ChaCha, and arithmetic that no maths library has a say in.
+//! Random choices, the same on every platform: `ChaCha`, and arithmetic that no maths library has a say in.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};

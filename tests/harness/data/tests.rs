@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-const FROZEN: &str = "8dddf58883538b9d7991bcf53d8d03958126aeb123731ecd04d4e5098d7bc494";
+const FROZEN: &str = "deffdf2043e8db57ff7841898a89bd5077806e98f8ee9514a70e47ed7dd1a2dc";
 
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

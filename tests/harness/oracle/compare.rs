@@ -31,7 +31,7 @@ impl Value {
     fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Double(one), Self::Double(two)) => {
-                one == two
+                one.total_cmp(two).is_eq()
                     || (one.is_nan() && two.is_nan())
                     || (one - two).abs() <= TOLERANCE * one.abs().max(two.abs()).max(1.0)
             }

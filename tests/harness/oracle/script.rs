@@ -134,19 +134,19 @@ where
         rows: results,
         oracle: !conditions.contains(&Condition::SkipIf { label: "oracle".to_owned() }),
     };
-    let expected = if query.oracle { Some(query.table(oracle.ask(sql).await?)?) } else { None };
+    let expected = if query.oracle { Some(query.table(&oracle.ask(sql).await?)?) } else { None };
     if let Some(expected) = &expected {
         query.check(expected)?;
     }
     let Some(ask) = ask else { return Ok(()) };
-    let actual = query.table(ask(sql).await?)?;
+    let actual = query.table(&ask(sql).await?)?;
     query.check(&actual)?;
     expected.and_then(|expected| difference(&expected, &actual)).map_or(Ok(()), Err)
 }
 
 impl Query<'_> {
-    fn table(&self, batches: Vec<RecordBatch>) -> std::result::Result<Table, String> {
-        let mut table = Table::new(&batches)?;
+    fn table(&self, batches: &[RecordBatch]) -> std::result::Result<Table, String> {
+        let mut table = Table::new(batches)?;
         if self.sorted {
             table.sort();
         }
