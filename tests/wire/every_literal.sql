@@ -1,0 +1,1 @@
+SELECT -123.45 AS g0, TIMESTAMP '2026-01-01 00:00:00 UTC' AT 'Europe/London' AS g1, -9007199254740993 AS g2, -0.1 AS g3, TRUE AS g4, f.node AS g5, count(*) AS p0 FROM flood_report AS f GROUP BY g0, g1, g2, g3, g4, g5

@@ -1,0 +1,1 @@
+SELECT e.measure AS g0, date_trunc('day', e.ts) AS g1, count(*) AS p0, count(e.value) AS p1, sum(e.value) FILTER (WHERE e.unit IS NOT NULL) AS p2, avg(e.value) AS p3, sum_of_squared_deviations(e.value) AS p4, min(e.value) AS p5, max(e.value) AS p6 FROM env_reading AS e GROUP BY g0, g1

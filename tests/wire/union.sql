@@ -1,0 +1,1 @@
+SELECT u.what AS g0, u.n AS g1, count(*) AS p0 FROM (SELECT * FROM (SELECT h.duty AS what, 1 AS n FROM homelessness_case AS h) AS x UNION ALL SELECT * FROM (SELECT r.category AS what, 2 AS n FROM rough_sleeping_contact AS r) AS y) AS u GROUP BY g0, g1
