@@ -1,0 +1,146 @@
+//! The node's own record: one line for every request, written before anything leaves.
+//!
+//! An entry is opened when a request is authorised and closed by `released` or `refused`; dropping it writes `abandoned`. It
+//! holds who asked, why, the fragment as SQL, and what was done – never a value of a row.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use chrono::{SecondsFormat, Utc};
+use jigsaw_proto::refusal::Refusal;
+use jigsaw_proto::release::Manifest;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tracing::error;
+
+/// The log file.
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    file: Arc<Mutex<File>>,
+}
+
+/// One line of the log.
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    time: String,
+    outcome: &'static str,
+    query: String,
+    coordinator: String,
+    principal: String,
+    purpose: String,
+    fragment: String,
+    code: String,
+    rules: Vec<String>,
+    released_cells: u64,
+    withheld_cells: u64,
+    policy: String,
+    digest: String,
+    milliseconds: u64,
+}
+
+impl Audit {
+    /// Opens the log for appending. A last line that a crash tore is closed with a note, never cut off.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        if file.seek(SeekFrom::End(0))? > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(
+                    b"\n{\"outcome\":\"torn\",\"note\":\"the line above was cut off by a crash\"}\n",
+                )?;
+            }
+        }
+        file.sync_all()?;
+        Ok(Self { file: Arc::new(Mutex::new(file)) })
+    }
+
+    /// Opens the entry of one request.
+    pub(crate) fn entry(&self, coordinator: &str) -> Entry {
+        let line = Line { coordinator: coordinator.to_owned(), ..Line::default() };
+        Entry { audit: self.clone(), line: Some(line), opened: Instant::now() }
+    }
+
+    fn append(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(text.as_bytes())?;
+        file.sync_data()
+    }
+}
+
+/// The entry of a request under way. It is closed exactly once.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    audit: Audit,
+    line: Option<Line>,
+    opened: Instant,
+}
+
+impl Entry {
+    /// What is known once the request is decoded.
+    pub(crate) fn asked(&mut self, request: &jigsaw_proto::wire::FragmentRequest) {
+        if let Some(line) = &mut self.line {
+            line.query = request.query.to_string();
+            line.principal.clone_from(&request.principal);
+            line.purpose.clone_from(&request.purpose);
+            line.fragment = request.fragment.to_string();
+        }
+    }
+
+    /// Records a release. Only if this succeeds may the release leave.
+    pub(crate) async fn released(mut self, manifest: &Manifest, bytes: &[u8]) -> io::Result<()> {
+        let digest = Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+            // Infallible: writing to a String.
+            _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        let Some(mut line) = self.line.take() else { return Ok(()) };
+        line.rules.clone_from(&manifest.rules);
+        line.released_cells = manifest.released_cells;
+        line.withheld_cells = manifest.withheld_cells;
+        line.policy.clone_from(&manifest.policy);
+        line.digest = digest;
+        self.write(line, "released").await
+    }
+
+    /// Records a refusal.
+    pub(crate) async fn refused(mut self, refusal: &Refusal) -> io::Result<()> {
+        let Some(mut line) = self.line.take() else { return Ok(()) };
+        line.code = refusal.code.to_string();
+        self.write(line, "refused").await
+    }
+
+    async fn write(&self, line: Line, outcome: &'static str) -> io::Result<()> {
+        let (audit, line) = (self.audit.clone(), closed(line, outcome, self.opened));
+        tokio::task::spawn_blocking(move || audit.append(&line)).await?
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take()
+            && let Err(problem) = self.audit.append(&closed(line, "abandoned", self.opened))
+        {
+            error!(error = %problem.kind(), "the audit log cannot be written");
+        }
+    }
+}
+
+fn closed(line: Line, outcome: &'static str, opened: Instant) -> Line {
+    Line {
+        time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        outcome,
+        milliseconds: u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ..line
+    }
+}

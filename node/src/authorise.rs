@@ -1,0 +1,75 @@
+//! `request → Permit`: who asks, and whether this node serves them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use jigsaw_proto::tls::certificate_has_identity;
+use jigsaw_proto::wire::{FragmentRequest, InvalidRequest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a request waits for its turn before it is told that the node is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A decoded request of a coordinator that this node serves, with its turn to run.
+#[derive(Debug)]
+pub struct Permit {
+    request: FragmentRequest,
+    coordinator: String,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    pub(crate) fn request(&self) -> &FragmentRequest {
+        &self.request
+    }
+
+    /// The identity the coordinator's certificate showed.
+    pub(crate) fn coordinator(&self) -> &str {
+        &self.coordinator
+    }
+}
+
+/// The pinned identity that the peer's certificate (DER, verified against the authority) carries.
+///
+/// # Errors
+/// `N01` for anybody else.
+pub(crate) fn identify(certificate: Option<&[u8]>, coordinators: &[String]) -> Result<String, Refusal> {
+    let known = certificate.and_then(|certificate| {
+        coordinators.iter().find(|identity| certificate_has_identity(certificate, identity))
+    });
+    known.cloned().ok_or_else(|| {
+        Refusal::new(
+            RefusalCode::NotServed,
+            "this node serves only the coordinators its configuration names: the certificate shown carries none of their identities",
+        )
+    })
+}
+
+/// Decodes a ticket and waits for a turn.
+///
+/// # Errors
+/// `N02` or `N03` for what is no request, `N04` if the node is busy.
+pub(crate) async fn authorise(
+    ticket: &[u8],
+    coordinator: String,
+    turns: &Arc<Semaphore>,
+) -> Result<Permit, Refusal> {
+    let request = FragmentRequest::decode(ticket).map_err(|error| {
+        let code = match error {
+            InvalidRequest::OtherVersion { .. } => RefusalCode::OtherVersion,
+            InvalidRequest::Malformed(_) | InvalidRequest::Oversize { .. } => RefusalCode::BadRequest,
+        };
+        Refusal::new(code, error.to_string())
+    })?;
+    let patience = PATIENCE.min(Duration::from_millis(request.deadline_ms));
+    let busy = || {
+        Refusal::new(
+            RefusalCode::Busy,
+            "the node runs as many fragments as it takes at once: ask again later",
+        )
+    };
+    let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
+    let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    Ok(Permit { request, coordinator, _turn: turn })
+}

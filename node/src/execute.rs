@@ -1,0 +1,156 @@
+//! `Approved → Raw`: runs a fragment over this node's rows, to completion, under limits.
+//!
+//! The plan is built message by message, never from SQL text. Every aggregation is complete at the node: no partial state
+//! of the engine's own ever leaves this module.
+
+mod contributors;
+mod expr;
+mod measure;
+mod relation;
+mod session;
+mod total;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use jigsaw_proto::types::DataType;
+
+pub(crate) use session::Engine;
+
+use crate::validate::Approved;
+
+/// Groups and their partial aggregates as they are in the rows. It cannot leave the node: it has no conversion to bytes or
+/// Flight data, and its `Debug` shows the columns only.
+pub struct Raw {
+    released: RecordBatch,
+    entities: Vec<ArrayRef>,
+    contributors: Vec<Vec<ArrayRef>>,
+}
+
+impl Raw {
+    /// The columns that a release may have: keys `g0…`, measures `p0…`.
+    pub(crate) fn columns(&self) -> &RecordBatch {
+        &self.released
+    }
+
+    /// For each kind of entity, the number of entities of each group, counted up to the threshold. Empty when open.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = &arrow::array::UInt64Array> {
+        self.entities.iter().map(|counts| counts.as_primitive::<UInt64Type>())
+    }
+
+    /// The same for the entities that contribute to one measure.
+    pub(crate) fn contributors(&self, measure: usize) -> impl Iterator<Item = &arrow::array::UInt64Array> {
+        self.contributors.get(measure).into_iter().flatten().map(|counts| counts.as_primitive::<UInt64Type>())
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> =
+            self.released.schema_ref().fields().iter().map(|field| field.name()).collect();
+        f.debug_struct("Raw").field("columns", &names).finish_non_exhaustive()
+    }
+}
+
+/// Why a fragment did not run. The source stays in the node; its words may quote a row.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// the engine could not plan it
+    #[error("the fragment cannot be planned")]
+    Plan(#[source] Box<DataFusionError>),
+    /// the engine failed over the rows
+    #[error("the fragment failed while reading or aggregating rows")]
+    Run(#[source] Box<DataFusionError>),
+    /// more memory than one fragment gets
+    #[error("the fragment needs more memory than the node gives to one")]
+    Memory,
+    /// the deadline passed
+    #[error("the deadline passed")]
+    Deadline,
+}
+
+impl Error {
+    /// The kind of failure in one word of the engine's own list: safe to log, unlike its message.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Plan(error) | Self::Run(error) => kind(error.find_root()),
+            Self::Memory => "memory",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    fn plan(error: DataFusionError) -> Self {
+        Self::Plan(Box::new(error))
+    }
+
+    fn run(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::Memory,
+            _ => Self::Run(Box::new(error)),
+        }
+    }
+}
+
+fn kind(error: &DataFusionError) -> &'static str {
+    match error {
+        DataFusionError::ArrowError(..) => "arrow",
+        DataFusionError::ParquetError(_) => "parquet",
+        DataFusionError::ObjectStore(_) => "object store",
+        DataFusionError::IoError(_) => "input/output",
+        DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => "plan",
+        DataFusionError::Execution(_) => "execution",
+        _ => "other",
+    }
+}
+
+/// Runs an approved fragment. Dropping the future stops the work.
+pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Duration) -> Result<Raw, Error> {
+    let run = async {
+        let plan = engine.plan(approved).await?;
+        let batches = collect(Arc::clone(&plan), engine.task()).await.map_err(Error::run)?;
+        raw(approved, &plan.schema(), &batches).map_err(Error::run)
+    };
+    tokio::time::timeout(deadline, run).await.map_err(|_| Error::Deadline)?
+}
+
+/// The logical plan of a fragment: its input, the complete aggregation with contributor counts, and the final columns.
+fn logical(approved: &Approved, node: &str) -> Result<LogicalPlan, DataFusionError> {
+    let input = relation::lower(approved, node)?;
+    measure::aggregate(approved, input, node)
+}
+
+fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Raw, DataFusionError> {
+    let batch = concat_batches(schema, batches)?;
+    let wanted = approved.columns();
+    let columns =
+        batch.columns().iter().zip(wanted).map(|(column, (_, data_type))| exactly(column, data_type));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let fields: Vec<Field> =
+        wanted.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
+    let released = RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
+    )?;
+    let mut counts = batch.columns().iter().skip(wanted.len()).cloned();
+    let kinds = approved.entity_kinds();
+    let entities = counts.by_ref().take(kinds).collect();
+    let measures = approved.fragment().measures.len();
+    let contributors = (0..measures).map(|_| counts.by_ref().take(kinds).collect()).collect();
+    Ok(Raw { released, entities, contributors })
+}
+
+fn exactly(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, DataFusionError> {
+    let wanted = data_type.to_arrow();
+    if *column.data_type() == wanted { Ok(Arc::clone(column)) } else { Ok(cast(column, &wanted)?) }
+}
+
+/// A physical plan that can be run again and again.
+type Plan = Arc<dyn ExecutionPlan>;

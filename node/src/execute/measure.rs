@@ -1,0 +1,108 @@
+//! The aggregation of a fragment: its states, and beside them the number of entities that stand behind each cell.
+
+use datafusion::arrow::datatypes::DataType as ArrowType;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum, var_pop};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr as PlanExpr, ExprFunctionExt, LogicalPlan, cast, col, lit, try_cast,
+};
+use jigsaw_proto::aggregate::State;
+use jigsaw_proto::fragment::Measure;
+use jigsaw_proto::types::DataType;
+
+use super::contributors::Contributors;
+use super::expr::Lowering;
+use super::relation::Lowered;
+use crate::validate::Approved;
+
+/// The plan that gives `g0…`, `p0…`, then for each kind of entity its count per group, then the same per measure.
+pub(super) fn aggregate(approved: &Approved, input: Lowered, node: &str) -> Result<LogicalPlan> {
+    let fragment = approved.fragment();
+    let lowering = Lowering::new(&fragment.input, node);
+    let keys = fragment
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(index, key)| Ok(lowering.expr(key)?.alias(format!("g{index}"))));
+    let keys = keys.collect::<Result<Vec<_>>>()?;
+
+    let mut calls = vec![];
+    let mut outputs: Vec<PlanExpr> = (0..keys.len()).map(|index| col(format!("g{index}"))).collect();
+    for (index, measure) in fragment.measures.iter().enumerate() {
+        let (own, output) = state(index, measure, approved, &lowering)?;
+        calls.extend(own);
+        outputs.push(output.alias(format!("p{index}")));
+    }
+    for (kind, entity) in input.entities.iter().enumerate() {
+        calls.push(contributors(approved, entity, None)?.alias(format!("e{kind}")));
+        outputs.push(col(format!("e{kind}")));
+    }
+    for (index, measure) in fragment.measures.iter().enumerate() {
+        let condition = contributes(measure, &lowering)?;
+        for (kind, entity) in input.entities.iter().enumerate() {
+            calls.push(contributors(approved, entity, condition.clone())?.alias(format!("c{index}_{kind}")));
+            outputs.push(col(format!("c{index}_{kind}")));
+        }
+    }
+    input.plan.aggregate(keys, calls)?.project(outputs)?.build()
+}
+
+/// The aggregate calls of one state, and the state as an expression over them.
+fn state(
+    index: usize,
+    measure: &Measure,
+    approved: &Approved,
+    lowering: &Lowering,
+) -> Result<(Vec<PlanExpr>, PlanExpr)> {
+    let name = format!("s{index}");
+    let filter = measure.filter.as_ref().map(|filter| lowering.expr(filter)).transpose()?;
+    let filtered = |call: PlanExpr| match &filter {
+        Some(filter) => call.filter(filter.clone()).build(),
+        None => Ok(call),
+    };
+    let argument = measure.argument.as_ref().map(|argument| lowering.expr(argument)).transpose()?;
+    let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(&name)], col(&name)));
+    match (measure.state, argument) {
+        (State::Rows, None) => one(count(lit(1_i64))),
+        (State::Count, Some(argument)) => one(count(argument)),
+        (State::Entities, Some(argument)) => one(count_distinct(argument)),
+        (State::Mean, Some(argument)) => one(avg(argument)),
+        (State::Min, Some(argument)) => one(min(argument)),
+        (State::Max, Some(argument)) => one(max(argument)),
+        (State::Sum, Some(argument)) => match approved.argument_type(index) {
+            Some(DataType::Int32) => one(sum(cast(argument, ArrowType::Int64))),
+            // Wide enough that nothing wraps; a sum outside BIGINT is withheld.
+            Some(DataType::Int64) => {
+                let (calls, total) = one(sum(cast(argument, ArrowType::Decimal128(20, 0))))?;
+                Ok((calls, try_cast(total, ArrowType::Int64)))
+            }
+            _ => one(sum(argument)),
+        },
+        (State::M2, Some(argument)) => {
+            let counted = filtered(count(argument.clone()))?.alias(format!("{name}n"));
+            let variance = filtered(var_pop(argument))?.alias(&name);
+            let m2 = col(&name) * cast(col(format!("{name}n")), ArrowType::Float64);
+            Ok((vec![counted, variance], m2))
+        }
+        _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),
+    }
+}
+
+/// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.
+fn contributes(measure: &Measure, lowering: &Lowering) -> Result<Option<PlanExpr>> {
+    let filter = measure.filter.as_ref().map(|filter| lowering.expr(filter)).transpose()?;
+    let argument = measure.argument.as_ref().map(|argument| lowering.expr(argument)).transpose()?;
+    let present = argument.map(|argument| match measure.state {
+        State::Sum => argument.clone().is_not_null().and(cast(argument, ArrowType::Float64).not_eq(lit(0.0))),
+        _ => argument.is_not_null(),
+    });
+    Ok([filter, present].into_iter().flatten().reduce(PlanExpr::and))
+}
+
+fn contributors(approved: &Approved, entity: &PlanExpr, condition: Option<PlanExpr>) -> Result<PlanExpr> {
+    let call = AggregateUDF::from(Contributors::new(approved.threshold())).call(vec![entity.clone()]);
+    match condition {
+        Some(condition) => call.filter(condition).build(),
+        None => Ok(call),
+    }
+}

@@ -1,0 +1,111 @@
+//! The sealed engine of a node: no tables to name, no files to open, no table functions, bounded memory.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::error::Result as EngineResult;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::optimizer::OptimizerRule;
+use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::physical_plan::ExecutionPlanProperties;
+use datafusion::prelude::SessionConfig;
+use jigsaw_proto::id::NodeId;
+
+use super::{Error, Plan, logical};
+use crate::validate::Approved;
+
+/// Plans kept for fragments that are asked again.
+const MAX_PLANS: usize = 256;
+
+/// Rows in one batch: fewer, larger batches scan faster (measured: 2–20 % against the default of 8,192).
+const BATCH_ROWS: usize = 32 * 1024;
+
+/// Plans and runs fragments.
+pub(crate) struct Engine {
+    node: NodeId,
+    session: SessionState,
+    plans: Mutex<HashMap<String, Plan>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine with `threads` partitions and `memory` bytes for all fragments together.
+    pub(crate) fn new(node: NodeId, runtime: Arc<RuntimeEnv>, threads: NonZeroUsize) -> Self {
+        let session = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(config(threads))
+            .with_runtime_env(runtime)
+            .with_analyzer_rules(vec![])
+            .with_optimizer_rules(rules())
+            .with_file_formats(vec![])
+            .with_table_functions(HashMap::new())
+            .build();
+        Self { node, session, plans: Mutex::default() }
+    }
+
+    /// The memory and object stores that engine and sources share.
+    pub(crate) fn runtime(memory: usize) -> EngineResult<Arc<RuntimeEnv>> {
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory))).build_arc()
+    }
+
+    /// The physical plan of a fragment, remembered by the fragment's words and the state of the data it reads.
+    pub(super) async fn plan(&self, approved: &Approved) -> Result<Plan, Error> {
+        let key = approved.plan_key();
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(plan) = known {
+            // Joins and dynamic filters keep state between runs: each run gets a fresh plan.
+            return plan.reset_state().map_err(Error::plan);
+        }
+        let logical = logical(approved, self.node.as_str()).map_err(Error::plan)?;
+        let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
+        let planner = self.session.query_planner();
+        let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;
+        debug_assert!(plan.output_partitioning().partition_count() > 0);
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= MAX_PLANS {
+            plans.clear();
+        }
+        plans.insert(key, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    pub(super) fn task(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::from(&self.session))
+    }
+}
+
+fn config(threads: NonZeroUsize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads.get())
+        .with_batch_size(BATCH_ROWS)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.collect_statistics = false;
+    options.optimizer.skip_failed_rules = false;
+    options.optimizer.max_passes = 1;
+    config
+}
+
+/// Fragments arrive simplified and typed: filters and projections go down to the scan, nothing else is worth its time.
+fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    vec![
+        Arc::new(PushDownFilter::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}

@@ -1,0 +1,80 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The life of a fragment
+//! Read `pipeline` first: authorise → validate → execute → disclose, with an audit entry from the first stage to the last.
+//!
+//! # Map, in reading order
+//! * `pipeline` – the stages in a row
+//! * `authorise` – who asks → `Permit`
+//! * `validate` – what is asked, and whether every column is used as its role allows → `Approved`
+//! * `execute` – the aggregation over this node's rows → [`Raw`]
+//! * [`disclose`] – what the policy lets out → [`Release`]
+//! * `audit` – one line for every request, on disk before anything leaves
+//! * `sources` – the node's own tables, mapped to their contracts
+//! * [`server`] – Arrow Flight, and nothing decided
+//! * [`config`], [`settings`] – the file's words, and what they mean
+//! * [`cli`] – `serve` and `check`
+
+mod audit;
+mod authorise;
+pub mod cli;
+pub mod config;
+pub mod disclose;
+mod execute;
+mod node;
+mod pipeline;
+pub mod server;
+pub mod settings;
+mod sources;
+mod validate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+pub use disclose::Release;
+pub use execute::Raw;
+pub use settings::Settings;
+
+/// Why a node does not start or stopped serving.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// a dataset cannot be opened
+    #[error("{0}")]
+    Source(String),
+    /// the audit log cannot be opened
+    #[error("the audit log {path} cannot be opened for appending", path = path.display())]
+    Audit {
+        /// where it should be
+        path: PathBuf,
+        /// why not
+        source: std::io::Error,
+    },
+    /// the certificate, key or authority cannot be used
+    #[error(
+        "the certificate, key or client_ca cannot be used: each must be PEM, and the key must fit the certificate"
+    )]
+    Tls(#[source] tonic::transport::Error),
+    /// the socket failed
+    #[error("the server stopped")]
+    Serve(#[source] tonic::transport::Error),
+    /// the engine cannot be set up
+    #[error("the query engine cannot be set up: is there memory and a place for temporary files?")]
+    Engine,
+}
+
+/// Opens everything that `settings` name, then serves on `listener` until `shutdown`. Running fragments may finish.
+///
+/// # Errors
+/// Whatever keeps it from starting or serving.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let tls = settings.tls.clone();
+    let node = Arc::new(node::Node::open(settings).await?);
+    tracing::info!(node = %node.id, datasets = node.datasets.len(), "serving");
+    server::serve(node, &tls, listener, shutdown).await
+}

@@ -1,0 +1,131 @@
+//! The life of a fragment at a node: **the file to read first**.
+//!
+//! ```text
+//!  ticket ──▶ authorise ──▶ validate ──▶ execute ──▶ disclose ──▶ release
+//!              Permit       Approved       Raw        Release
+//!                └─────────────── audit entry ──────────┘
+//! ```
+//!
+//! Each stage gives a type that only it can make and that the next one demands. Rows are read in `execute` alone, and what it
+//! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent.
+//!
+//! ```
+//! fn sendable(release: &jigsaw_node::Release) -> impl Sized + '_ {
+//!     jigsaw_node::server::messages(release)
+//! }
+//! ```
+//! ```compile_fail
+//! fn sendable(raw: &jigsaw_node::Raw) -> impl Sized + '_ {
+//!     jigsaw_node::server::messages(raw)
+//! }
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::FlightData;
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use tracing::{error, info, instrument};
+
+use crate::audit::Entry;
+use crate::authorise::{Permit, authorise};
+use crate::disclose::{Release, disclose};
+use crate::execute::{self, execute};
+use crate::node::Node;
+use crate::server::messages;
+use crate::validate::validate;
+
+/// Answers one ticket of an identified coordinator with the messages of a release, or refuses.
+///
+/// Dropping the future abandons the fragment, and the audit log says so.
+///
+/// # Errors
+/// A refusal of the closed list; what happened inside stays in this node's log.
+#[instrument(skip_all, fields(query))]
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    coordinator: String,
+    ticket: &[u8],
+) -> Result<Vec<FlightData>, Refusal> {
+    let mut entry = node.audit.entry(&coordinator);
+    let answered = match authorise(ticket, coordinator, &node.turns).await {
+        Ok(permit) => {
+            entry.asked(permit.request());
+            tracing::Span::current().record("query", permit.request().query.as_str());
+            run(node, &permit).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match answered {
+        Ok(release) => record(entry, &release).await,
+        Err(refusal) => {
+            info!(code = %refusal.code, "refused");
+            entry.refused(&refusal).await.map_err(|problem| unwritable(&problem))?;
+            Err(refusal)
+        }
+    }
+}
+
+/// validate → execute → disclose
+async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
+    let request = permit.request();
+    let approved = validate(permit, &node.datasets)?;
+    let deadline = node.limits.deadline.min(Duration::from_millis(request.deadline_ms));
+    let raw = execute(&approved, &node.engine, deadline).await.map_err(|problem| failed(&problem))?;
+    disclose(&raw, &approved, &node.id, &request.query).map_err(|_| {
+        error!("a release could not be made of its columns");
+        failure()
+    })
+}
+
+/// The entry is closed, on disk, before the release leaves.
+async fn record(entry: Entry, release: &Release) -> Result<Vec<FlightData>, Refusal> {
+    let messages = messages(release).map_err(|_| {
+        error!("a release could not be encoded");
+        failure()
+    })?;
+    let bytes: Vec<u8> = messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
+    entry.released(release.manifest(), &bytes).await.map_err(|problem| unwritable(&problem))?;
+    info!(
+        cells = release.manifest().released_cells,
+        withheld = release.manifest().withheld_cells,
+        "released"
+    );
+    Ok(messages)
+}
+
+/// An engine's words may quote a row: they are neither sent nor logged, only the kind of failure is.
+fn failed(problem: &execute::Error) -> Refusal {
+    match problem {
+        execute::Error::Deadline => Refusal::new(
+            RefusalCode::DeadlinePassed,
+            "the node did not finish in time: ask for less at once, or allow more time",
+        ),
+        execute::Error::Memory => Refusal::new(
+            RefusalCode::TooLarge,
+            "the question needs more memory than this node gives to one: group by fewer columns",
+        ),
+        execute::Error::Plan(_) | execute::Error::Run(_) => {
+            error!(
+                kind = problem.kind(),
+                "{problem}; 'jigsaw-node check' names the file, line and column of a broken source"
+            );
+            failure()
+        }
+    }
+}
+
+fn failure() -> Refusal {
+    Refusal::new(
+        RefusalCode::Failed,
+        "the node could not compute the answer; its operator finds the reason in its log",
+    )
+}
+
+fn unwritable(problem: &std::io::Error) -> Refusal {
+    error!(error = %problem.kind(), "the audit log cannot be written: nothing is released");
+    Refusal::new(
+        RefusalCode::AuditUnavailable,
+        "the node cannot write its audit log, so it releases nothing: try again later",
+    )
+}

@@ -1,0 +1,116 @@
+//! A node's own tables: opened, mapped to their contracts, kept warm.
+
+mod cells;
+mod location;
+mod mapping;
+mod open;
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use jigsaw_proto::contract::{Contract, Role};
+use jigsaw_proto::release::DatasetDescription;
+
+pub(crate) use cells::first_bad_cell;
+
+use crate::disclose::policy::Policy;
+use crate::settings::DatasetSettings;
+
+/// One dataset under its policy.
+pub struct Dataset {
+    contract: Contract,
+    visible: Contract,
+    contract_text: String,
+    policy: Policy,
+    provider: Arc<dyn TableProvider>,
+    files: location::Files,
+}
+
+/// A source that cannot be opened: what is wrong, where, and what to do. It is read by the node's own operator.
+#[derive(Debug, thiserror::Error)]
+#[error("dataset {dataset}: {problem}")]
+pub(crate) struct SourceError {
+    dataset: String,
+    problem: String,
+}
+
+impl Dataset {
+    /// Opens the source and maps it to the contract.
+    pub(crate) async fn open(
+        settings: DatasetSettings,
+        runtime: &Arc<RuntimeEnv>,
+    ) -> Result<Self, SourceError> {
+        let name = settings.contract.name.to_string();
+        let failed = |problem: String| SourceError { dataset: name.clone(), problem };
+        let files = location::Files::find(&settings, runtime).map_err(&failed)?;
+        let source = open::open(&settings, &files, runtime).await.map_err(&failed)?;
+        let provider = mapping::map(&settings, source).await.map_err(&failed)?;
+        let mut visible = settings.contract.clone();
+        visible.columns.retain(|column| column.role != Role::Hidden);
+        let DatasetSettings { contract, contract_text, policy, .. } = settings;
+        Ok(Self { contract, visible, contract_text, policy, provider, files })
+    }
+
+    /// The contract without its hidden columns: what a fragment may name.
+    pub(crate) fn visible(&self) -> &Contract {
+        &self.visible
+    }
+
+    pub(crate) fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The table, with exactly the contract's columns.
+    pub(crate) fn provider(&self) -> Arc<dyn TableProvider> {
+        Arc::clone(&self.provider)
+    }
+
+    /// Newest change of the files, RFC 3339; empty: unknown.
+    pub(crate) fn data_as_of(&self) -> String {
+        self.files.newest()
+    }
+
+    /// Changes whenever a file does.
+    pub(crate) fn state_key(&self) -> String {
+        self.files.state_key()
+    }
+
+    /// How the node describes it to a coordinator.
+    pub(crate) fn description(&self) -> DatasetDescription {
+        DatasetDescription {
+            name: self.contract.name.clone(),
+            contract: self.contract_text.clone(),
+            contract_hash: self.contract.hash(),
+            policy_hash: self.policy.hash(),
+            mode: self.policy.mode(),
+            threshold: self.policy.threshold(),
+            rounding: self.policy.rounding(),
+            data_as_of: self.data_as_of(),
+        }
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset").field("name", &self.contract.name).finish_non_exhaustive()
+    }
+}
+
+/// The engine's words about a file, for the operator, without anything a cell may have said.
+fn sanitised(error: &DataFusionError) -> String {
+    match error.find_root() {
+        DataFusionError::ObjectStore(error) => format!("the store answered: {error}"),
+        DataFusionError::ArrowError(..) => "the file does not have the expected form".to_owned(),
+        DataFusionError::ParquetError(_) => "the file is no readable Parquet".to_owned(),
+        DataFusionError::SchemaError(error, _) => error.to_string(),
+        DataFusionError::Plan(text) | DataFusionError::NotImplemented(text) => text.clone(),
+        _ => "the engine cannot read it".to_owned(),
+    }
+}

@@ -1,0 +1,157 @@
+//! From a source's columns to the contract's: the optional `select`, then one cast for each column where no digit can change.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType as ArrowType;
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, ExprSchema};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::expr::TryCast;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use jigsaw_proto::contract::Contract;
+
+use super::sanitised;
+use crate::config::FormatWord;
+use crate::settings::DatasetSettings;
+
+/// The name of the files in a mapping `select`.
+const SOURCE: &str = "source";
+
+/// A table with exactly the contract's columns, in its order.
+pub(super) async fn map(
+    settings: &DatasetSettings,
+    source: Arc<dyn TableProvider>,
+) -> Result<Arc<dyn TableProvider>, String> {
+    let plan = match &settings.select {
+        Some(select) => selected(settings, select, source).await?,
+        None => nulled(settings, source).map_err(|error| sanitised(&error))?,
+    };
+    conformed(&settings.contract, plan, settings).map(|plan| Arc::new(ViewTable::new(plan, None)) as _)
+}
+
+/// The source with the texts that stand for NULL made NULL.
+fn nulled(
+    settings: &DatasetSettings,
+    source: Arc<dyn TableProvider>,
+) -> Result<LogicalPlan, DataFusionError> {
+    let scan = LogicalPlanBuilder::scan(SOURCE, provider_as_source(source), None)?;
+    if settings.format != FormatWord::Csv {
+        return scan.build();
+    }
+    let columns = scan.schema().columns();
+    let mut outputs = vec![];
+    for column in columns {
+        let name = column.name.clone();
+        let text = *scan.schema().field_from_column(&column)?.data_type() == ArrowType::Utf8;
+        let cell = Expr::Column(column);
+        let nulls: Vec<Expr> =
+            settings.csv.null_values.iter().map(|text| lit(text.as_str())).chain([lit("")]).collect();
+        let value = if text { when(cell.clone().in_list(nulls, true), cell).end()? } else { cell };
+        outputs.push(value.alias(name));
+    }
+    scan.project(outputs)?.alias(SOURCE)?.build()
+}
+
+async fn selected(
+    settings: &DatasetSettings,
+    select: &str,
+    source: Arc<dyn TableProvider>,
+) -> Result<LogicalPlan, String> {
+    let failed = |error: DataFusionError| format!("select: {}", sanitised(&error));
+    let mut config = SessionConfig::new().with_information_schema(false);
+    config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+    let context = SessionContext::new_with_config(config);
+    let view = ViewTable::new(nulled(settings, source).map_err(failed)?, None);
+    context.register_table(SOURCE, Arc::new(view)).map_err(failed)?;
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let frame = context.sql_with_options(select, options).await.map_err(failed)?;
+    let state = context.state();
+    let analyzed = state
+        .analyzer()
+        .execute_and_check(frame.into_unoptimized_plan(), &state.config_options().clone(), |_, _| {})
+        .map_err(failed)?;
+    total(analyzed).map_err(failed)
+}
+
+/// Casts that fail give NULL: one odd cell must neither stop a question nor be told by one.
+fn total(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let rewritten = plan.transform_up(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|part| {
+                Ok(match part {
+                    Expr::Cast(cast) => Transformed::yes(Expr::TryCast(TryCast::new(
+                        cast.expr,
+                        cast.field.data_type().clone(),
+                    ))),
+                    part => Transformed::no(part),
+                })
+            })
+        })
+    })?;
+    rewritten.data.recompute_schema()
+}
+
+fn conformed(
+    contract: &Contract,
+    plan: LogicalPlan,
+    settings: &DatasetSettings,
+) -> Result<LogicalPlan, String> {
+    let from = if settings.select.is_some() { "select" } else { "source" };
+    let schema: DFSchema = (**plan.schema()).clone();
+    for field in schema.fields() {
+        if contract.column(field.name()).is_none() && settings.select.is_some() {
+            return Err(format!(
+                "select gives a column {} that the contract does not have: take it out",
+                field.name()
+            ));
+        }
+    }
+    let mut outputs = vec![];
+    for column in &contract.columns {
+        let name = column.name.as_str();
+        let place = schema.fields().iter().position(|field| field.name() == name);
+        let place = place.ok_or_else(|| {
+            format!("{from} has no column {name}, which the contract has: write a select that gives it, CAST(NULL AS {}) AS {name} if it is not recorded", column.data_type)
+        })?;
+        let (qualifier, field) = schema.qualified_field(place);
+        let wanted = column.data_type.to_arrow();
+        let cell = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        let csv = settings.format == FormatWord::Csv && settings.select.is_none();
+        let value = if *field.data_type() == wanted {
+            cell
+        } else if csv || is_lossless(field.data_type(), &wanted) {
+            cast(cell, wanted)
+        } else {
+            return Err(format!(
+                "column {name} is {} in the {from} and {} in the contract: write a select with CAST({name} AS {})",
+                field.data_type(),
+                column.data_type,
+                column.data_type
+            ));
+        };
+        outputs.push(value.alias(name));
+    }
+    let plan = LogicalPlanBuilder::from(plan).project(outputs).and_then(LogicalPlanBuilder::build);
+    plan.map_err(|error| sanitised(&error))
+}
+
+/// Whether a cast can neither fail nor change a value's digits.
+fn is_lossless(from: &ArrowType, to: &ArrowType) -> bool {
+    use ArrowType as T;
+    match (from, to) {
+        (T::Utf8View | T::LargeUtf8 | T::Dictionary(..), T::Utf8)
+        | (T::Int8 | T::Int16 | T::UInt8 | T::UInt16, T::Int32)
+        | (T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32, T::Int64)
+        | (T::Float32 | T::Int8 | T::Int16 | T::Int32, T::Float64) => true,
+        (T::Timestamp(_, from), T::Timestamp(_, to)) => from == to,
+        (T::Decimal128(precision, scale), T::Decimal128(wider, deeper)) => {
+            deeper >= scale
+                && i16::from(*wider) - i16::from(*deeper) >= i16::from(*precision) - i16::from(*scale)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,291 @@
+//! Roles of columns, followed through projections, unions and joins: an alias launders nothing.
+//!
+//! * `R03` – an entity column may be counted distinct, counted, tested for NULL, and joined with another entity column of this
+//!   node. It is never compared, computed with, grouped by or released.
+//! * `R04` – a measure of a protected dataset is aggregated. It is compared, banded or grouped by only if the contract says
+//!   `filterable`.
+//! * `R06` – MIN and MAX are values of single rows: only where every dataset read is open.
+//! * `R22` – two protected datasets are joined on an entity.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jigsaw_proto::aggregate::State;
+use jigsaw_proto::contract::{NODE_COLUMN, Role};
+use jigsaw_proto::expr::{Column, Expr, UnaryOp};
+use jigsaw_proto::fragment::{Fragment, Join, Measure, Relation};
+use jigsaw_proto::function::Function;
+use jigsaw_proto::id::DatasetName;
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use jigsaw_proto::release::ReleaseMode;
+
+use crate::sources::Dataset;
+
+/// The entity columns that are counted for a dataset: none if it is open.
+pub(super) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> {
+    let counted = dataset.policy().mode() == ReleaseMode::Protected;
+    dataset.visible().entities().filter(move |_| counted).map(|column| column.name.as_str())
+}
+
+/// Checks every use of every column; returns how many entity columns protect the input.
+pub(super) fn check(
+    fragment: &Fragment,
+    datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
+) -> Result<usize, Refusal> {
+    let Uses { uses, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
+    let input = Input { uses: &uses };
+    for key in &fragment.keys {
+        input.condition(key, "GROUP BY")?;
+    }
+    for measure in &fragment.measures {
+        input.measure(measure, protected)?;
+    }
+    Ok(kinds)
+}
+
+/// What may be done with a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// anything
+    Free,
+    /// aggregated only
+    Restricted,
+    /// an entity
+    Entity,
+}
+
+/// The columns of a relation and the protection of its rows.
+struct Uses {
+    /// in the order of the relation's columns, as the type check has them
+    uses: Vec<(Column, Use)>,
+    kinds: usize,
+    protected: bool,
+}
+
+struct Checker<'a> {
+    datasets: &'a BTreeMap<DatasetName, Arc<Dataset>>,
+}
+
+impl Checker<'_> {
+    fn relation(&self, relation: &Relation) -> Result<Uses, Refusal> {
+        match relation {
+            Relation::Scan { dataset, alias } => Ok(self.scan(dataset, alias)),
+            Relation::Filter { input, predicate } => {
+                let uses = self.relation(input)?;
+                Input { uses: &uses.uses }.condition(predicate, "WHERE")?;
+                Ok(uses)
+            }
+            Relation::Project { input, alias, columns } => {
+                let Uses { uses, kinds, protected } = self.relation(input)?;
+                let input = Input { uses: &uses };
+                let columns =
+                    columns.iter().map(|(name, expr)| Ok((Column::new(alias, name), input.projected(expr)?)));
+                Ok(Uses { uses: columns.collect::<Result<_, Refusal>>()?, kinds, protected })
+            }
+            Relation::Join(join) => self.join(join),
+            Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
+        }
+    }
+
+    fn scan(&self, name: &DatasetName, alias: &str) -> Uses {
+        let Some(dataset) = self.datasets.get(name) else {
+            return Uses { uses: vec![], kinds: 0, protected: true };
+        };
+        let protected = dataset.policy().mode() == ReleaseMode::Protected;
+        let columns = dataset.visible().columns.iter().map(|column| {
+            let permitted = match &column.role {
+                Role::Dimension => Use::Free,
+                Role::Measure { filterable, .. } if *filterable || !protected => Use::Free,
+                Role::Measure { .. } | Role::Hidden => Use::Restricted,
+                Role::Entity { .. } => Use::Entity,
+            };
+            (Column::new(alias, column.name.as_str()), permitted)
+        });
+        let node = (Column::new(alias, NODE_COLUMN), Use::Free);
+        Uses { uses: columns.chain([node]).collect(), kinds: counted_entities(dataset).count(), protected }
+    }
+
+    fn join(&self, join: &Join) -> Result<Uses, Refusal> {
+        let (left, right) = (self.relation(&join.left)?, self.relation(&join.right)?);
+        let mut on_entity = false;
+        for (left_key, right_key) in &join.on {
+            let side = |uses: &Uses, key: &Column| Input { uses: &uses.uses }.of(key);
+            match (side(&left, left_key), side(&right, right_key)) {
+                (Use::Entity, Use::Entity) => on_entity = true,
+                (Use::Free, Use::Free) => {}
+                (Use::Entity, _) | (_, Use::Entity) => {
+                    return Err(refused(
+                        RefusalCode::EntityColumn,
+                        format!(
+                            "{left_key} = {right_key} compares an entity with something else: join entity with entity"
+                        ),
+                    ));
+                }
+                _ => {
+                    return Err(refused(
+                        RefusalCode::ColumnRole,
+                        format!(
+                            "{left_key} = {right_key} joins on a measure: join on an entity or a dimension"
+                        ),
+                    ));
+                }
+            }
+        }
+        if left.protected && right.protected && !on_entity {
+            return Err(refused(
+                RefusalCode::JoinNotAllowed,
+                "two protected datasets are joined on their entity: add the equality of the entity columns to ON".to_owned(),
+            ));
+        }
+        let uses: Vec<(Column, Use)> = left.uses.into_iter().chain(right.uses).collect();
+        if let Some(filter) = &join.filter {
+            Input { uses: &uses }.condition(filter, "ON")?;
+        }
+        Ok(Uses { uses, kinds: left.kinds + right.kinds, protected: left.protected || right.protected })
+    }
+
+    /// A column of a union may be used as the strictest of its branches allows. Branches line up by place, as their rows do.
+    fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Uses, Refusal> {
+        let mut branches = inputs.iter().map(|input| self.relation(input));
+        let Some(first) = branches.next() else {
+            return Ok(Uses { uses: vec![], kinds: 0, protected: true });
+        };
+        let mut union = first?;
+        for branch in branches {
+            let branch = branch?;
+            if union.kinds != branch.kinds || union.uses.len() != branch.uses.len() {
+                return Err(refused(
+                    RefusalCode::NotInLanguage,
+                    "the branches of UNION ALL differ in the number of columns or of entity columns: ask each by itself"
+                        .to_owned(),
+                ));
+            }
+            union.protected |= branch.protected;
+            for ((_, permitted), (_, other)) in union.uses.iter_mut().zip(branch.uses) {
+                *permitted = strictest(*permitted, other);
+            }
+        }
+        for (column, _) in &mut union.uses {
+            column.relation = alias.to_owned();
+        }
+        Ok(union)
+    }
+}
+
+/// An entity beside anything else can be neither: it is only counted with the rows.
+fn strictest(one: Use, other: Use) -> Use {
+    match (one, other) {
+        (Use::Free, Use::Free) => Use::Free,
+        (Use::Entity, _) | (_, Use::Entity) => Use::Entity,
+        _ => Use::Restricted,
+    }
+}
+
+fn refused(code: RefusalCode, message: String) -> Refusal {
+    Refusal::new(code, message)
+}
+
+/// The columns an expression may name.
+struct Input<'a> {
+    uses: &'a [(Column, Use)],
+}
+
+impl Input<'_> {
+    fn of(&self, column: &Column) -> Use {
+        self.uses.iter().find(|(known, _)| known == column).map_or(Use::Entity, |(_, permitted)| *permitted)
+    }
+
+    /// An expression that decides which rows or groups are seen: free columns, and whether an entity is there at all.
+    fn condition(&self, expr: &Expr, clause: &str) -> Result<(), Refusal> {
+        match expr {
+            Expr::Unary { op: UnaryOp::IsNull | UnaryOp::IsNotNull, operand } if self.is_entity(operand) => {
+                Ok(())
+            }
+            Expr::Column(column) => match self.of(column) {
+                Use::Free => Ok(()),
+                Use::Entity => Err(entity(column, clause)),
+                Use::Restricted => Err(refused(
+                    RefusalCode::ColumnRole,
+                    format!(
+                        "{column} is a measure that the contract does not open to {clause}: aggregate it, or ask by a dimension"
+                    ),
+                )),
+            },
+            other => other.operands().into_iter().try_for_each(|operand| self.condition(operand, clause)),
+        }
+    }
+
+    fn is_entity(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Column(column) if self.of(column) == Use::Entity)
+    }
+
+    /// What may be done with the value of an expression.
+    fn projected(&self, expr: &Expr) -> Result<Use, Refusal> {
+        if let Expr::Column(column) = expr {
+            return Ok(self.of(column));
+        }
+        self.value(expr, "SELECT")?;
+        let restricted = expr.columns().into_iter().any(|column| self.of(column) == Use::Restricted);
+        Ok(if restricted { Use::Restricted } else { Use::Free })
+    }
+
+    /// An expression whose value is only aggregated: arithmetic over measures is fine, choosing by a measure is not.
+    fn value(&self, expr: &Expr, clause: &str) -> Result<(), Refusal> {
+        match expr {
+            Expr::Column(column) if self.of(column) == Use::Entity => Err(entity(column, clause)),
+            Expr::Column(_) | Expr::Literal(_) => Ok(()),
+            Expr::Case { branches, otherwise } => {
+                for branch in branches {
+                    self.condition(&branch.when, "CASE WHEN")?;
+                    self.value(&branch.then, clause)?;
+                }
+                otherwise.iter().try_for_each(|otherwise| self.value(otherwise, clause))
+            }
+            Expr::Binary { op, left, right } if !op.is_comparison() && !op.is_logical() => {
+                self.value(left, clause)?;
+                self.value(right, clause)
+            }
+            Expr::Call { function: Function::Greatest | Function::Least | Function::Nullif, .. } => {
+                self.condition(expr, "a comparison")
+            }
+            Expr::Call { arguments, .. } => {
+                arguments.iter().try_for_each(|argument| self.value(argument, clause))
+            }
+            Expr::TryCast { operand, .. } | Expr::Unary { op: UnaryOp::Negate, operand } => {
+                self.value(operand, clause)
+            }
+            _ => self.condition(expr, "a comparison"),
+        }
+    }
+
+    fn measure(&self, measure: &Measure, protected: bool) -> Result<(), Refusal> {
+        if let Some(filter) = &measure.filter {
+            self.condition(filter, "FILTER")?;
+        }
+        let Some(argument) = &measure.argument else { return Ok(()) };
+        match measure.state {
+            State::Entities if self.is_entity(argument) => Ok(()),
+            State::Entities => Err(refused(
+                RefusalCode::AggregateNotAllowed,
+                format!("{argument} is no entity column: only entities are counted distinct"),
+            )),
+            State::Rows | State::Count if self.is_entity(argument) => Ok(()),
+            State::Min | State::Max if protected => Err(refused(
+                RefusalCode::AggregateNotAllowed,
+                format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),
+            )),
+            State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
+                self.value(argument, "an aggregate")
+            }
+        }
+    }
+}
+
+fn entity(column: &Column, clause: &str) -> Refusal {
+    refused(
+        RefusalCode::EntityColumn,
+        format!(
+            "{column} is an entity column and has no place in {clause}: COUNT(DISTINCT {column}) it, or join on it within the node"
+        ),
+    )
+}

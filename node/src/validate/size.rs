@@ -1,0 +1,98 @@
+//! Limits on a fragment's size, so that no question is too large to check or to run (`R02`).
+
+use jigsaw_proto::expr::{Expr, MAX_DEPTH, Value};
+use jigsaw_proto::fragment::{Fragment, Relation};
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
+
+const MAX_EXPRESSIONS: usize = 4096;
+const MAX_RELATIONS: usize = 32;
+const MAX_SCANS: usize = 8;
+const MAX_LIST: usize = 1000;
+const MAX_TEXT_BYTES: usize = 4096;
+
+pub(super) fn check(fragment: &Fragment) -> Result<(), Refusal> {
+    let mut size = Size::default();
+    size.relation(&fragment.input)?;
+    for expr in fragment
+        .keys
+        .iter()
+        .chain(fragment.measures.iter().flat_map(|measure| measure.argument.iter().chain(&measure.filter)))
+    {
+        size.expr(expr)?;
+    }
+    Ok(())
+}
+
+fn too(what: &str, limit: usize) -> Refusal {
+    Refusal::new(
+        RefusalCode::NotInLanguage,
+        format!("the question has more than {limit} {what}: ask a smaller one"),
+    )
+}
+
+#[derive(Default)]
+struct Size {
+    expressions: usize,
+    relations: usize,
+    scans: usize,
+}
+
+impl Size {
+    fn relation(&mut self, relation: &Relation) -> Result<(), Refusal> {
+        self.relations += 1;
+        if self.relations > MAX_RELATIONS {
+            return Err(too("relations", MAX_RELATIONS));
+        }
+        match relation {
+            Relation::Scan { .. } => {
+                self.scans += 1;
+                if self.scans > MAX_SCANS { Err(too("tables", MAX_SCANS)) } else { Ok(()) }
+            }
+            Relation::Filter { input, predicate } => {
+                self.expr(predicate)?;
+                self.relation(input)
+            }
+            Relation::Project { input, columns, .. } => {
+                for (_, expr) in columns {
+                    self.expr(expr)?;
+                }
+                self.relation(input)
+            }
+            Relation::Join(join) => {
+                if let Some(filter) = &join.filter {
+                    self.expr(filter)?;
+                }
+                self.relation(&join.left)?;
+                self.relation(&join.right)
+            }
+            Relation::UnionAll { inputs, .. } => inputs.iter().try_for_each(|input| self.relation(input)),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Result<(), Refusal> {
+        if expr.depth() > MAX_DEPTH {
+            return Err(too("levels of nesting", MAX_DEPTH));
+        }
+        let (mut list, mut text) = (0, 0);
+        expr.walk(&mut |part| {
+            self.expressions += 1;
+            match part {
+                Expr::InList { list: items, .. } => list = list.max(items.len()),
+                Expr::Like { pattern, .. } => text = text.max(pattern.len()),
+                Expr::Literal(literal) => {
+                    if let Some(Value::Text(value)) = literal.value() {
+                        text = text.max(value.len());
+                    }
+                }
+                _ => {}
+            }
+        });
+        if self.expressions > MAX_EXPRESSIONS {
+            return Err(too("expressions", MAX_EXPRESSIONS));
+        }
+        if list > MAX_LIST {
+            return Err(too("values in a list", MAX_LIST));
+        }
+        if text > MAX_TEXT_BYTES { Err(too("bytes in a text", MAX_TEXT_BYTES)) } else { Ok(()) }
+    }
+}
