@@ -8,3 +8,21 @@ mod equivalence;
 
 /// The protocol is what its schema says, stays what it was, and takes no nonsense.
 mod wire;
+
+/// Nothing that is in a row leaves a node, whatever is asked and whatever breaks.
+mod nothing_leaves;
+
+/// The house rules, as far as a machine can check them.
+mod house;
+
+/// When something breaks, the asker is told which node is missing, in time.
+mod failures;
+
+/// A node reads its files from an object store.
+mod object_store;
+
+/// The command `jigsaw`: formats, exit codes, what goes where.
+mod cli;
+
+/// Drivers that others wrote work.
+mod python;

@@ -60,7 +60,7 @@ pub(super) fn node(
     fs::create_dir_all(folder.join("audit"))?;
     party.write(&dir.join("tls"), id)?;
     let mut text = format!(
-        "[node]\nid = {}\ntitle = {}\nlisten = {}\nmax_concurrent_fragments = 64\n\n\
+        "[node]\nid = {}\ntitle = {}\nlisten = {}\nmax_concurrent_fragments = 64\nthreads = 1\n\n\
          [tls]\ncertificate = {}\nkey = {}\nclient_ca = {}\n\n\
          [[coordinator]]\nidentity = {}\n\n[audit]\nfile = {}\n",
         quoted(id),

@@ -1,0 +1,110 @@
+"""What Python analysts rely on: ADBC's DB-API, pandas, polars. Run by the promise `python`.
+
+Usage: python_check.py HOST:PORT CA_FILE TOKEN_FILE
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
+import pandas
+import polars
+import pyarrow
+from adbc_driver_flightsql import DatabaseOptions
+
+WALLS = "SELECT wall_type, COUNT(*) AS homes FROM property GROUP BY wall_type ORDER BY wall_type"
+
+
+def connect(address, ca, token=None, user=None):
+    options = {DatabaseOptions.TLS_ROOT_CERTS.value: ca}
+    if user:
+        options |= {"username": user, "password": token}
+    elif token:
+        options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Bearer {token}"
+    return flight_sql.connect(f"grpc+tls://{address}", db_kwargs=options)
+
+
+def fails(expected, ask, *words):
+    try:
+        ask()
+    except expected as error:
+        for word in words:
+            assert word in str(error), f"{word!r} is not in {error}"
+        return error
+    raise AssertionError(f"no {expected} was raised")
+
+
+def db_api(connection):
+    with connection.cursor() as cursor:
+        cursor.execute(WALLS)
+        assert [column[0] for column in cursor.description] == ["wall_type", "homes"]
+        rows = cursor.fetchall()
+        assert len(rows) >= 3, rows
+        assert all(homes is None or homes % 5 == 0 for _, homes in rows), rows
+        cursor.execute(WALLS)
+        table = cursor.fetch_arrow_table()
+        assert table.schema.field("homes").type == pyarrow.int64(), table.schema
+        assert table.num_rows == len(rows)
+        cursor.execute("SELECT COUNT(*) AS homes FROM property WHERE wall_type = ?", ("solid brick",))
+        assert cursor.fetchone()[0] > 0
+        cursor.execute("SELECT COUNT(*) AS homes FROM property WHERE wall_type = $1", ("no such wall",))
+        assert cursor.fetchone()[0] in (0, None)
+        schema = cursor.adbc_execute_schema(WALLS)
+        assert schema.names == ["wall_type", "homes"], schema
+    return rows
+
+
+def metadata(connection):
+    assert connection.adbc_get_info()["vendor_name"], connection.adbc_get_info()
+    catalogs = connection.adbc_get_objects(depth="all").read_all().to_pylist()
+    (catalog,) = [each for each in catalogs if each["catalog_name"] == "jigsaw"]
+    schemas = {each["db_schema_name"]: each["db_schema_tables"] for each in catalog["catalog_db_schemas"]}
+    tables = {table["table_name"]: table for table in schemas["public"]}
+    assert {"property", "ref_borough"} <= tables.keys(), tables.keys()
+    assert "nodes" in {table["table_name"] for table in schemas["system"]}
+    columns = {column["column_name"] for column in tables["property"]["table_columns"]}
+    assert "wall_type" in columns and "address" not in columns, columns
+    assert "wall_type" in connection.adbc_get_table_schema("property").names
+    assert connection.adbc_get_table_types(), "no table types"
+
+
+def frames(connection, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = pandas.read_sql(WALLS, connection)
+    assert list(frame.columns) == ["wall_type", "homes"] and len(frame) == len(rows), frame
+    frame = polars.read_database(WALLS, connection)
+    assert frame.columns == ["wall_type", "homes"] and frame.height == len(rows), frame
+
+
+def errors(connection, address, ca):
+    def ask(sql):
+        def run():
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                cursor.fetchall()
+
+        return run
+
+    fails(adbc_driver_manager.ProgrammingError, ask("SELECT nonsense FROM property"), "nonsense")
+    fails(adbc_driver_manager.ProgrammingError, ask("SELECT COUNT(*) FROM no_such_table"), "no_such_table")
+    fails(adbc_driver_manager.ProgrammingError, ask("SELECT nino FROM rough_sleeping_contact"))
+    fails(adbc_driver_manager.Error, ask("DELETE FROM property"))
+    fails(adbc_driver_manager.Error, lambda: connect(address, ca, "wrong").cursor().execute(WALLS))
+    fails(adbc_driver_manager.Error, lambda: connect(address, ca).cursor().execute(WALLS))
+
+
+def main():
+    address, ca, token = sys.argv[1], Path(sys.argv[2]).read_text(), Path(sys.argv[3]).read_text().strip()
+    with connect(address, ca, token) as connection:
+        rows = db_api(connection)
+        metadata(connection)
+        frames(connection, rows)
+        errors(connection, address, ca)
+    with connect(address, ca, token, user="ada") as connection:
+        db_api(connection)
+
+
+main()

@@ -1,0 +1,50 @@
+//! Drivers that others wrote: Python with ADBC, pandas and polars.
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::data::{Scale, Synthetic};
+use harness::federation::{Federation, Policy};
+
+/// What is installed into the test's own environment, below the build folder.
+const PACKAGES: [&str; 4] = ["adbc-driver-flightsql>=1.13,<2", "pandas>=2,<4", "polars>=1,<3", "pyarrow>=20"];
+
+/// The environment's Python; `None` where this machine has no Python at all.
+fn python() -> Option<PathBuf> {
+    Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-check");
+    let done = environment.join("installed");
+    if std::fs::read_to_string(&done).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
+        return Some(environment.join("bin/python"));
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
+    let pip = environment.join("bin/pip");
+    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES));
+    std::fs::write(done, PACKAGES.join(" ")).unwrap();
+    Some(environment.join("bin/python"))
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "whoever reads the log must see that a check was left out")]
+async fn python_drivers_work() {
+    let Some(python) = tokio::task::spawn_blocking(python).await.unwrap() else {
+        eprintln!("SKIPPED python_drivers_work: there is no python3 on this machine");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
+    nodes.truncate(6);
+    let federation = Federation::builder(dir.path(), nodes).policy(Policy::Contract).start().await.unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python_check.py");
+    let mut check = Command::new(python);
+    check.arg("-B").arg(script).arg(federation.address().to_string());
+    check.arg(federation.ca_file()).arg(federation.token_file());
+    tokio::task::spawn_blocking(move || run(&mut check)).await.unwrap();
+}
