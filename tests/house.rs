@@ -72,10 +72,10 @@ fn every_instrument_skips_all_arguments() {
         let text = text(&path);
         for (number, line) in (1..).zip(text.lines()) {
             let attribute = line.trim_start();
-            if attribute.starts_with("#[instrument") || attribute.starts_with("#[tracing::instrument") {
-                if !attribute.contains("(skip_all") {
-                    problems.push(format!("{}:{number}: {attribute}", path.display()));
-                }
+            let instruments =
+                attribute.starts_with("#[instrument") || attribute.starts_with("#[tracing::instrument");
+            if instruments && !attribute.contains("(skip_all") {
+                problems.push(format!("{}:{number}: {attribute}", path.display()));
             }
         }
     }
@@ -174,7 +174,7 @@ fn surround(dir: &Path, example: &str) {
                 }
             }
             Some("toml") => {
-                make(&format!("[[analyst]]\nname = \"ada\"\ntoken_sha256 = \"{}\"\n", "0".repeat(64)))
+                make(&format!("[[analyst]]\nname = \"ada\"\ntoken_sha256 = \"{}\"\n", "0".repeat(64)));
             }
             _ => {}
         }

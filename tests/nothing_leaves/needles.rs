@@ -17,8 +17,8 @@ pub(super) struct Needles {
 }
 
 struct Needle {
-    bytes: Vec<u8>,
     name: String,
+    bytes: Vec<u8>,
 }
 
 impl Needles {
