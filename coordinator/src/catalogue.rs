@@ -53,7 +53,8 @@ impl Catalogue {
     ) -> Result<Self, QueryError> {
         let mut references: Vec<Arc<ReferenceTable>> = vec![];
         for entry in entries {
-            let taken = contracts.contains_key(&entry.name) || references.iter().any(|known| known.name() == &entry.name);
+            let taken = contracts.contains_key(&entry.name)
+                || references.iter().any(|known| known.name() == &entry.name);
             if taken {
                 let message = format!("reference table {}: the name is taken, give it another", entry.name);
                 return Err(QueryError::Sql { message });

@@ -29,7 +29,9 @@ pub use error::QueryError;
 
 use crate::catalogue::{Catalogue, ReferenceEntry, TableInfo};
 use crate::dispatch::{Federation, QueryContext};
-use crate::plan::{Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema};
+use crate::plan::{
+    Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
+};
 use crate::split::Asking;
 
 type Result<T> = std::result::Result<T, QueryError>;
@@ -109,7 +111,12 @@ impl Engine {
         session
     }
 
-    async fn finish(&self, statement: LogicalPlan, explained: bool, session: &SessionState) -> Result<Planned> {
+    async fn finish(
+        &self,
+        statement: LogicalPlan,
+        explained: bool,
+        session: &SessionState,
+    ) -> Result<Planned> {
         let planning = |error| QueryError::planning(&error);
         let parameters = parameters(&statement)?;
         if !parameters.fields().is_empty() {
@@ -123,7 +130,8 @@ impl Engine {
             return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters });
         }
         let protected = protected_columns(&split, &self.federation.snapshot());
-        let physical = session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
+        let physical =
+            session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
         let schema = wire_schema(&physical.schema(), &protected);
         Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters })
     }
@@ -157,14 +165,15 @@ impl Planned {
         match &self.shape {
             Shape::Known(answer) => Ok(stream::iter([Ok(answer.clone())]).boxed()),
             Shape::Template => {
-                let message = "the statement has parameters: bind a value to each before running it".to_owned();
+                let message =
+                    "the statement has parameters: bind a value to each before running it".to_owned();
                 Err(QueryError::Sql { message })
             }
             Shape::Plan(plan) => {
                 // A plan may keep state between runs (`LIMIT`, dynamic filters): each run gets a fresh one.
                 let plan = Arc::clone(plan).reset_state().map_err(|error| QueryError::running(&error))?;
-                let batches =
-                    execute_stream(plan, engine.task(context)).map_err(|error| QueryError::running(&error))?;
+                let batches = execute_stream(plan, engine.task(context))
+                    .map_err(|error| QueryError::running(&error))?;
                 let batches = batches.map_err(|error| QueryError::running(&error));
                 Ok(batches.and_then(move |batch| futures::future::ready(to_wire(&batch, &schema))).boxed())
             }

@@ -42,7 +42,9 @@ impl OptimizerRule for SplitAggregates {
         }
         let split = plan.transform_up_with_subqueries(|node| {
             let split = match &node {
-                LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => Some(cut(aggregate)?),
+                LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => {
+                    Some(cut(aggregate)?)
+                }
                 _ => None,
             };
             match split {

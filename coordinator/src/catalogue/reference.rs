@@ -93,7 +93,11 @@ fn plain(schema: &Schema, batches: &[RecordBatch]) -> Result<MemTable, DataFusio
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let recast = |batch: &RecordBatch| {
-        let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(schema.fields())
+            .map(|(column, field)| cast(column, field.data_type()));
         RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)
     };
     let batches = batches.iter().map(recast).collect::<Result<Vec<_>, _>>()?;

@@ -88,11 +88,15 @@ impl Kind {
 }
 
 /// The schema `system`.
-pub(super) fn schema(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) -> Result<Arc<dyn SchemaProvider>> {
+pub(super) fn schema(
+    catalogue: &Arc<Catalogue>,
+    federation: &Arc<Federation>,
+) -> Result<Arc<dyn SchemaProvider>> {
     let schema = MemorySchemaProvider::new();
     for kind in Kind::ALL {
         let (catalogue, federation) = (Arc::clone(catalogue), Arc::clone(federation));
-        schema.register_table(kind.name().to_owned(), Arc::new(SystemTable { kind, catalogue, federation }))?;
+        schema
+            .register_table(kind.name().to_owned(), Arc::new(SystemTable { kind, catalogue, federation }))?;
     }
     Ok(Arc::new(schema))
 }
@@ -299,7 +303,8 @@ fn columns(catalogue: &Catalogue) -> Vec<ArrayRef> {
 
 /// The SQL name of a type, where SQL has one.
 fn sql_type(arrow: &DataType) -> String {
-    jigsaw_proto::types::DataType::from_arrow(arrow).map_or_else(|| arrow.to_string(), |known| known.to_string())
+    jigsaw_proto::types::DataType::from_arrow(arrow)
+        .map_or_else(|| arrow.to_string(), |known| known.to_string())
 }
 
 fn contract_columns(contract: &Contract) -> Vec<ColumnRow> {

@@ -36,7 +36,8 @@ impl ScalarUDFImpl for DecimalAverage {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let ([totals, counts], DataType::Decimal128(precision, scale)) = (arrays.as_slice(), &self.result) else {
+        let ([totals, counts], DataType::Decimal128(precision, scale)) = (arrays.as_slice(), &self.result)
+        else {
             return internal_err!("decimal_average takes a decimal total and a count");
         };
         let DataType::Decimal128(_, total_scale) = totals.data_type() else {

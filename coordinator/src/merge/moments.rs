@@ -55,7 +55,11 @@ impl AggregateUDFImpl for MergedMoments {
 
     fn state_fields(&self, _: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
-        Ok(vec![field("count", DataType::Int64), field("mean", DataType::Float64), field("m2", DataType::Float64)])
+        Ok(vec![
+            field("count", DataType::Int64),
+            field("mean", DataType::Float64),
+            field("m2", DataType::Float64),
+        ])
     }
 
     fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
@@ -154,7 +158,8 @@ mod tests {
     #[test]
     fn parts_merge_to_the_variance_of_the_whole() {
         let parts: [&[f64]; 3] = [&[2.0, 4.0], &[4.0, 4.0, 5.0], &[5.0, 7.0, 9.0]];
-        let close = |found: Option<f64>, wanted: f64| assert!((found.unwrap() - wanted).abs() < 1e-12, "{found:?}");
+        let close =
+            |found: Option<f64>, wanted: f64| assert!((found.unwrap() - wanted).abs() < 1e-12, "{found:?}");
         close(moments(Moment::VariancePopulation, &parts), 4.0);
         close(moments(Moment::StddevPopulation, &parts), 2.0);
         close(moments(Moment::VarianceSample, &parts), 32.0 / 7.0);

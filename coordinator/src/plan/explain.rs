@@ -31,7 +31,8 @@ pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<RecordB
     rows.dedup();
     let merge = if rows.is_empty() { "answered here" } else { "merged here" };
     rows.push((merge.to_owned(), plan.display_indent().to_string()));
-    let schema = Schema::new(vec![Field::new("part", DataType::Utf8, true), Field::new("plan", DataType::Utf8, true)]);
+    let schema =
+        Schema::new(vec![Field::new("part", DataType::Utf8, true), Field::new("plan", DataType::Utf8, true)]);
     let parts = StringArray::from_iter_values(rows.iter().map(|(part, _)| part));
     let plans = StringArray::from_iter_values(rows.iter().map(|(_, plan)| plan));
     Ok(RecordBatch::try_new(Arc::new(schema), vec![Arc::new(parts), Arc::new(plans)])?)

@@ -13,11 +13,18 @@ use crate::split::FragmentTable;
 
 /// The places of the columns of `plan` that depend on a measure of a protected dataset.
 pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> HashSet<usize> {
-    let own = |expr: &Expr, columns: &HashSet<Column>| expr.column_refs().iter().any(|column| columns.contains(column));
+    let own = |expr: &Expr, columns: &HashSet<Column>| {
+        expr.column_refs().iter().any(|column| columns.contains(column))
+    };
     let below = |plan: &LogicalPlan| -> HashSet<Column> {
         let columns = plan.schema().columns();
         let places = protected_columns(plan, snapshot);
-        columns.into_iter().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, column)| column).collect()
+        columns
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| places.contains(place))
+            .map(|(_, column)| column)
+            .collect()
     };
     let marked = |exprs: &mut dyn Iterator<Item = &Expr>, columns: &HashSet<Column>| -> HashSet<usize> {
         exprs.enumerate().filter(|(_, expr)| own(expr, columns)).map(|(place, _)| place).collect()
@@ -25,7 +32,8 @@ pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> Hash
     match plan {
         LogicalPlan::TableScan(scan) => {
             let provider = source_as_provider(&scan.source).ok();
-            let release = provider.as_deref().and_then(|table| (table as &dyn Any).downcast_ref::<FragmentTable>());
+            let release =
+                provider.as_deref().and_then(|table| (table as &dyn Any).downcast_ref::<FragmentTable>());
             match release {
                 Some(release) if is_protected(release, snapshot) => {
                     let names = scan.projected_schema.fields().iter().enumerate();

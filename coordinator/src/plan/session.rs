@@ -42,7 +42,8 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(PUBLIC, catalogue.public()?)?;
     catalog.register_schema(SYSTEM, catalogue.system(federation)?)?;
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MERGE_MEMORY))).build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MERGE_MEMORY))).build_arc()?;
     let session = SessionStateBuilder::new()
         .with_default_features()
         .with_config(config())

@@ -23,7 +23,9 @@ pub(crate) struct Statement {
 /// Parses and resolves one statement.
 pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement, QueryError> {
     if sql.len() > MAX_SQL_BYTES {
-        return Err(QueryError::sql(format!("the statement is longer than {MAX_SQL_BYTES} bytes: write it shorter")));
+        return Err(QueryError::sql(format!(
+            "the statement is longer than {MAX_SQL_BYTES} bytes: write it shorter"
+        )));
     }
     let planning = |error| QueryError::planning(&error);
     let sql = numbered(sql)?;
@@ -56,7 +58,8 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
 fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(plan).map_err(|_| QueryError::ReadOnly {
-        message: "Jigsaw answers questions and changes nothing: write a SELECT, EXPLAIN, SHOW or DESCRIBE".to_owned(),
+        message: "Jigsaw answers questions and changes nothing: write a SELECT, EXPLAIN, SHOW or DESCRIBE"
+            .to_owned(),
     })
 }
 

@@ -44,9 +44,11 @@ pub(crate) fn to_wire(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
 /// No views, dictionaries, unsigned or half-wide numbers; timestamps in microseconds; spans and NULLs as text.
 fn wire_type(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null | DataType::Interval(_) | DataType::Duration(_) => {
-            DataType::Utf8
-        }
+        DataType::Utf8View
+        | DataType::LargeUtf8
+        | DataType::Null
+        | DataType::Interval(_)
+        | DataType::Duration(_) => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
@@ -56,7 +58,9 @@ fn wire_type(data_type: &DataType) -> DataType {
         DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
-        | DataType::Decimal256(precision, scale) => DataType::Decimal128((*precision).min(MAX_PRECISION), *scale),
+        | DataType::Decimal256(precision, scale) => {
+            DataType::Decimal128((*precision).min(MAX_PRECISION), *scale)
+        }
         DataType::Dictionary(_, values) => wire_type(values),
         DataType::List(field) | DataType::LargeList(field) | DataType::ListView(field) => {
             DataType::List(Arc::new(Field::new(field.name(), wire_type(field.data_type()), true)))

@@ -47,9 +47,9 @@ impl QueryError {
         let message = plain(error);
         match error.find_root() {
             DataFusionError::Internal(_) => Self::internal(message),
-            DataFusionError::Plan(text) if text.starts_with("table '") => Self::NotFound {
-                message: format!("{message}: see system.datasets for what can be asked"),
-            },
+            DataFusionError::Plan(text) if text.starts_with("table '") => {
+                Self::NotFound { message: format!("{message}: see system.datasets for what can be asked") }
+            }
             _ => Self::Sql { message },
         }
     }

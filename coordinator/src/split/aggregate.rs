@@ -29,11 +29,18 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Reads an aggregate call; `complete` says whether each group is whole at one node.
-    pub(super) fn read(call: &PlanExpr, names: &Names, builder: &RelationBuilder, complete: bool) -> Result<Self> {
+    pub(super) fn read(
+        call: &PlanExpr,
+        names: &Names,
+        builder: &RelationBuilder,
+        complete: bool,
+    ) -> Result<Self> {
         let function = aggregate_function(call)?;
         let parameters = &function.params;
         if !parameters.order_by.is_empty() || parameters.null_treatment.is_some() {
-            return Err(QueryError::sql(format!("{call}: ORDER BY inside an aggregate would need rows: leave it out")));
+            return Err(QueryError::sql(format!(
+                "{call}: ORDER BY inside an aggregate would need rows: leave it out"
+            )));
         }
         let aggregate = kind(function)?;
         let filter = parameters.filter.as_deref().map(|filter| translate(filter, names)).transpose()?;
@@ -103,8 +110,17 @@ impl Asked {
 
     /// The aggregate over released rows that merges `states`, its columns there, under the condition `filter`; and whether
     /// the question has one group of everything, which exists even when no node has a row.
-    pub(super) fn merge(&self, states: &[PlanExpr], filter: Option<PlanExpr>, result: &ArrowType) -> Result<Merged> {
-        let filtered = |call: PlanExpr, also: Option<PlanExpr>| match [filter.clone(), also].into_iter().flatten().reduce(PlanExpr::and) {
+    pub(super) fn merge(
+        &self,
+        states: &[PlanExpr],
+        filter: Option<PlanExpr>,
+        result: &ArrowType,
+    ) -> Result<Merged> {
+        let filtered = |call: PlanExpr, also: Option<PlanExpr>| match [filter.clone(), also]
+            .into_iter()
+            .flatten()
+            .reduce(PlanExpr::and)
+        {
             Some(condition) => call.filter(condition).build().map_err(|error| QueryError::planning(&error)),
             None => Ok(call),
         };
@@ -169,7 +185,9 @@ impl Merged {
                 _ => {
                     let count = cast(count, ArrowType::Float64);
                     let none = PlanExpr::Literal(ScalarValue::Float64(None), None);
-                    when(count.clone().eq(lit(0.0)), none).otherwise(cast(total, ArrowType::Float64) / count).ok()?
+                    when(count.clone().eq(lit(0.0)), none)
+                        .otherwise(cast(total, ArrowType::Float64) / count)
+                        .ok()?
                 }
             })
         };
@@ -187,7 +205,9 @@ pub(super) fn aggregate_function(call: &PlanExpr) -> Result<&AggregateFunction> 
 
 fn kind(function: &AggregateFunction) -> Result<Aggregate> {
     let name = function.func.name();
-    let refused = |instead: &str| Err(QueryError::sql(format!("{name}() cannot be merged from aggregates of boroughs: {instead}")));
+    let refused = |instead: &str| {
+        Err(QueryError::sql(format!("{name}() cannot be merged from aggregates of boroughs: {instead}")))
+    };
     match (name, function.params.distinct) {
         ("count", true) => Ok(Aggregate::CountEntities),
         (_, true) => refused("leave out DISTINCT, or group by the column and aggregate in an outer SELECT"),
@@ -204,9 +224,10 @@ fn kind(function: &AggregateFunction) -> Result<Aggregate> {
         ("var_pop", false) => Ok(Aggregate::VariancePopulation),
         ("stddev", false) => Ok(Aggregate::StddevSample),
         ("stddev_pop", false) => Ok(Aggregate::StddevPopulation),
-        ("median" | "percentile_cont" | "approx_percentile_cont" | "approx_median" | "approx_distinct", _) => {
-            refused("count in bands (GROUP BY CASE … END) and read the quantile off the bands")
-        }
+        (
+            "median" | "percentile_cont" | "approx_percentile_cont" | "approx_median" | "approx_distinct",
+            _,
+        ) => refused("count in bands (GROUP BY CASE … END) and read the quantile off the bands"),
         ("array_agg" | "string_agg" | "first_value" | "last_value" | "nth_value", _) => {
             refused("it would hand out values of rows; use COUNT, SUM, AVG, VAR or STDDEV")
         }

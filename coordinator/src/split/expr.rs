@@ -9,7 +9,7 @@ mod literal;
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::{Column as PlanColumn, DFSchema};
 use datafusion::logical_expr::expr::{Case, InList};
-use datafusion::logical_expr::{BinaryExpr, Between, Expr as PlanExpr, ExprSchemable, Like, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr as PlanExpr, ExprSchemable, Like, Operator};
 use jigsaw_proto::expr::{BinaryOp, Branch, Expr, Literal, MAX_DEPTH, UnaryOp, Value};
 use jigsaw_proto::types::DataType;
 
@@ -65,7 +65,9 @@ impl Translator<'_> {
             PlanExpr::Like(like) => self.like(like)?,
             PlanExpr::Not(operand) => self.unary(UnaryOp::Not, operand)?,
             PlanExpr::Negative(operand) => self.unary(UnaryOp::Negate, operand)?,
-            PlanExpr::IsNull(operand) | PlanExpr::IsUnknown(operand) => self.unary(UnaryOp::IsNull, operand)?,
+            PlanExpr::IsNull(operand) | PlanExpr::IsUnknown(operand) => {
+                self.unary(UnaryOp::IsNull, operand)?
+            }
             PlanExpr::IsNotNull(operand) | PlanExpr::IsNotUnknown(operand) => {
                 self.unary(UnaryOp::IsNotNull, operand)?
             }
@@ -91,7 +93,9 @@ impl Translator<'_> {
                 ));
             }
             other => {
-                return Err(QueryError::sql(format!("{other} cannot be computed at a node: write it with {LANGUAGE}")));
+                return Err(QueryError::sql(format!(
+                    "{other} cannot be computed at a node: write it with {LANGUAGE}"
+                )));
             }
         })
     }
@@ -102,7 +106,9 @@ impl Translator<'_> {
 
     fn column(&self, column: &PlanColumn) -> Result<Expr> {
         self.names.get(column).cloned().ok_or_else(|| {
-            QueryError::sql(format!("column {column} is not one of the federated tables in this part of the question"))
+            QueryError::sql(format!(
+                "column {column} is not one of the federated tables in this part of the question"
+            ))
         })
     }
 
@@ -119,7 +125,9 @@ impl Translator<'_> {
                 return self.days_between(binary);
             }
             op => operator(op).ok_or_else(|| {
-                QueryError::sql(format!("the operator {op} cannot be computed at a node: write it with {LANGUAGE}"))
+                QueryError::sql(format!(
+                    "the operator {op} cannot be computed at a node: write it with {LANGUAGE}"
+                ))
             })?,
         };
         Ok(self.expr(&binary.left)?.binary(op, self.expr(&binary.right)?))
@@ -131,7 +139,9 @@ impl Translator<'_> {
         let mut open: Vec<&PlanExpr> = vec![&binary.right, &binary.left];
         while let Some(term) = open.pop() {
             match term {
-                PlanExpr::BinaryExpr(inner) if inner.op == plan_op => open.extend([&*inner.right, &*inner.left]),
+                PlanExpr::BinaryExpr(inner) if inner.op == plan_op => {
+                    open.extend([&*inner.right, &*inner.left])
+                }
                 term => terms.push(self.expr(term)?),
             }
         }
@@ -157,7 +167,12 @@ impl Translator<'_> {
         if !matches!(escape_char, None | Some('\\')) {
             return Err(QueryError::sql("LIKE at a node escapes with '\\' only: leave out ESCAPE"));
         }
-        Ok(Expr::Like { operand: self.boxed(expr)?, pattern, negated: *negated, ignore_case: *case_insensitive })
+        Ok(Expr::Like {
+            operand: self.boxed(expr)?,
+            pattern,
+            negated: *negated,
+            ignore_case: *case_insensitive,
+        })
     }
 
     /// `CASE x WHEN a …` is `CASE WHEN x = a …`.
@@ -198,7 +213,8 @@ impl Translator<'_> {
             return Ok(Expr::InList { operand: Box::new(operand), list, negated: *negated });
         }
         let equalities = items.into_iter().map(|item| operand.clone().binary(BinaryOp::Eq, item)).collect();
-        let any = Expr::balanced(BinaryOp::Or, equalities).ok_or_else(|| QueryError::internal("an empty IN list"))?;
+        let any = Expr::balanced(BinaryOp::Or, equalities)
+            .ok_or_else(|| QueryError::internal("an empty IN list"))?;
         Ok(if *negated { any.unary(UnaryOp::Not) } else { any })
     }
 }

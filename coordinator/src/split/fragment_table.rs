@@ -34,7 +34,10 @@ pub(crate) struct FragmentTable {
 
 impl FragmentTable {
     /// The table of `fragment`, whose release has these columns.
-    pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)]) -> std::result::Result<Self, QueryError> {
+    pub(super) fn new(
+        fragment: Fragment,
+        columns: &[(String, DataType)],
+    ) -> std::result::Result<Self, QueryError> {
         let fields: Vec<Field> =
             columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
         let only = nodes_named(&fragment.input).map(Arc::new);
@@ -86,7 +89,14 @@ impl TableProvider for FragmentTable {
             schema: Arc::clone(&self.schema),
         };
         let schema = Arc::clone(&self.schema);
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(release)], projection, [], false, limit)?))
+        Ok(Arc::new(StreamingTableExec::try_new(
+            schema,
+            vec![Arc::new(release)],
+            projection,
+            [],
+            false,
+            limit,
+        )?))
     }
 }
 
@@ -179,7 +189,9 @@ fn nodes_required(predicate: &FragmentExpr) -> Option<BTreeSet<NodeId>> {
         _ => None,
     };
     match predicate {
-        FragmentExpr::Binary { op: BinaryOp::And, left, right } => both(nodes_required(left), nodes_required(right)),
+        FragmentExpr::Binary { op: BinaryOp::And, left, right } => {
+            both(nodes_required(left), nodes_required(right))
+        }
         FragmentExpr::Binary { op: BinaryOp::Eq, left, right } => match (&**left, &**right) {
             (node, FragmentExpr::Literal(id)) | (FragmentExpr::Literal(id), node) if is_node(node) => {
                 Some(named(id.value()).into_iter().collect())

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion::common::{Column as PlanColumn, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::sum;
-use datafusion::logical_expr::{Aggregate, Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
+use datafusion::logical_expr::{
+    Aggregate, Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder, cast, lit, when,
+};
 use jigsaw_proto::fragment::{Fragment, Measure};
 
 use super::aggregate::{Asked, Merged};
@@ -105,7 +107,9 @@ pub(super) fn merged(
     let mut finishes = vec![];
     for Merged { calls: own, finish, is_count } in merges {
         let first = calls.len();
-        calls.extend(own.into_iter().enumerate().map(|(index, call)| call.alias(format!("m{}", first + index))));
+        calls.extend(
+            own.into_iter().enumerate().map(|(index, call)| call.alias(format!("m{}", first + index))),
+        );
         finishes.push((first..calls.len(), finish, is_count));
     }
     if groups.is_empty() {
@@ -116,7 +120,9 @@ pub(super) fn merged(
     let mut fields = original.schema.iter();
     let mut outputs = vec![];
     for (column, (qualifier, field)) in columns.iter().take(group_count).zip(fields.by_ref()) {
-        outputs.push(cast(column.clone(), field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name()));
+        outputs.push(
+            cast(column.clone(), field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name()),
+        );
     }
     for ((range, finish, is_count), (qualifier, field)) in finishes.into_iter().zip(fields) {
         let states = columns.iter().skip(group_count + range.start).take(range.len()).cloned().collect();

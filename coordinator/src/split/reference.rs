@@ -89,9 +89,10 @@ fn pull_through(aggregate: &Aggregate) -> Result<Pulled> {
                 projection.expr.iter().map(|expr| expr.clone().unalias()).collect(),
                 (*projection.input).clone(),
             ),
-            LogicalPlan::SubqueryAlias(alias) => {
-                (alias.input.schema().columns().into_iter().map(PlanExpr::Column).collect(), (*alias.input).clone())
-            }
+            LogicalPlan::SubqueryAlias(alias) => (
+                alias.input.schema().columns().into_iter().map(PlanExpr::Column).collect(),
+                (*alias.input).clone(),
+            ),
             _ => return Ok(pulled),
         };
         let above = pulled.input.schema().columns();
@@ -283,7 +284,10 @@ fn rebuilt(plan: &LogicalPlan, federated: &LogicalPlan, keys: &Keys<'_>, leaf: &
             Filter::try_new(predicate, input.into()).map(LogicalPlan::Filter).map_err(planning)
         }
         LogicalPlan::Join(join) => {
-            let on = join.on.iter().map(|(left, right)| Ok((keys.replaced(left, leaf)?, keys.replaced(right, leaf)?)));
+            let on = join
+                .on
+                .iter()
+                .map(|(left, right)| Ok((keys.replaced(left, leaf)?, keys.replaced(right, leaf)?)));
             let filter = join.filter.as_ref().map(|filter| keys.replaced(filter, leaf)).transpose()?;
             Join::try_new(
                 rebuilt(&join.left, federated, keys, leaf)?.into(),

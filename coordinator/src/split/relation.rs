@@ -89,10 +89,12 @@ impl RelationBuilder {
     }
 
     fn scan(&mut self, scan: &TableScan) -> Result<(Relation, Names)> {
-        let contract =
-            federated(scan).ok_or_else(|| QueryError::internal("a table that is not federated in a fragment"))?;
+        let contract = federated(scan)
+            .ok_or_else(|| QueryError::internal("a table that is not federated in a fragment"))?;
         if scan.fetch.is_some() {
-            return Err(QueryError::sql("LIMIT below an aggregation is not answered by nodes: put it after GROUP BY"));
+            return Err(QueryError::sql(
+                "LIMIT below an aggregation is not answered by nodes: put it after GROUP BY",
+            ));
         }
         let alias = self.alias(scan.table_name.table());
         let relation = Relation::Scan { dataset: contract.name.clone(), alias: alias.clone() };
@@ -128,7 +130,9 @@ impl RelationBuilder {
     fn join(&mut self, join: &PlanJoin) -> Result<(Relation, Names)> {
         let kind = join_kind(join.join_type)?;
         if join.null_equality != NullEquality::NullEqualsNothing {
-            return Err(QueryError::sql("a join in which NULL equals NULL is not answered by nodes: use = in ON"));
+            return Err(QueryError::sql(
+                "a join in which NULL equals NULL is not answered by nodes: use = in ON",
+            ));
         }
         let (left, left_names) = self.relation(&join.left)?;
         let (right, right_names) = self.relation(&join.right)?;
@@ -141,9 +145,10 @@ impl RelationBuilder {
             JoinKind::Left | JoinKind::Full => self.materialised(right, right_names, &join.right)?,
             JoinKind::Inner | JoinKind::Right => (right, right_names),
         };
-        let pairs = join.on.iter().map(|(left, right)| {
-            Ok((translate(left, &left_names)?, translate(right, &right_names)?))
-        });
+        let pairs = join
+            .on
+            .iter()
+            .map(|(left, right)| Ok((translate(left, &left_names)?, translate(right, &right_names)?)));
         let pairs = pairs.collect::<Result<Vec<_>>>()?;
         let local = pairs.iter().any(|(left, right)| self.proves_one_node(left, right));
         let names = left_names.beside(right_names)?.renamed(&join.schema);
@@ -194,7 +199,12 @@ impl RelationBuilder {
     }
 
     /// The relation with every expression turned into a column of a projection; unchanged if all are columns already.
-    fn materialised(&mut self, input: Relation, names: Names, plan: &LogicalPlan) -> Result<(Relation, Names)> {
+    fn materialised(
+        &mut self,
+        input: Relation,
+        names: Names,
+        plan: &LogicalPlan,
+    ) -> Result<(Relation, Names)> {
         if names.exprs().all(|expr| as_column(expr).is_some()) {
             return Ok((input, names));
         }
@@ -227,9 +237,11 @@ impl RelationBuilder {
         let first = first.ok_or_else(|| QueryError::internal("a union of nothing"))?;
         self.made += 1;
         let alias = format!("u{}", self.made);
-        let exprs = (0..union.schema.fields().len()).map(|index| column(&alias, &format!("c{index}"))).collect();
+        let exprs =
+            (0..union.schema.fields().len()).map(|index| column(&alias, &format!("c{index}"))).collect();
         let columns = first.scope().columns().iter();
-        let renamed = columns.map(|(column, data_type)| (Column::new(&alias, &column.name), data_type.clone()));
+        let renamed =
+            columns.map(|(column, data_type)| (Column::new(&alias, &column.name), data_type.clone()));
         let scope = Scope::new(renamed).map_err(|error| QueryError::internal(error.to_string()))?;
         Ok((Relation::UnionAll { alias, inputs }, Names::new(&union.schema, exprs, scope)))
     }
@@ -253,7 +265,8 @@ fn join_kind(join_type: JoinType) -> Result<JoinKind> {
 }
 
 fn not_local(left: &Relation, right: &Relation) -> QueryError {
-    let name = |relation: &Relation| relation.datasets().first().map_or_else(String::new, ToString::to_string);
+    let name =
+        |relation: &Relation| relation.datasets().first().map_or_else(String::new, ToString::to_string);
     let (left, right) = (name(left), name(right));
     QueryError::sql(format!(
         "joining {left} with {right} may need rows of two boroughs at once: add {left}.node = {right}.node to ON to join \

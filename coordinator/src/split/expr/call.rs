@@ -41,9 +41,18 @@ impl Translator<'_> {
         };
         let found = self.names.type_of(&argument)?;
         let wanted = match (function, index, &found) {
-            (Function::Ceil | Function::Floor | Function::Round | Function::Trunc, 0, DataType::Int32 | DataType::Int64)
+            (
+                Function::Ceil | Function::Floor | Function::Round | Function::Trunc,
+                0,
+                DataType::Int32 | DataType::Int64,
+            )
             | (
-                Function::Exp | Function::Ln | Function::Log10 | Function::Power | Function::Signum | Function::Sqrt,
+                Function::Exp
+                | Function::Ln
+                | Function::Log10
+                | Function::Power
+                | Function::Signum
+                | Function::Sqrt,
                 _,
                 DataType::Int32 | DataType::Int64 | DataType::Decimal { .. },
             ) => DataType::Float64,
@@ -113,10 +122,14 @@ fn nearest(name: &str) -> String {
 /// A constant argument in the form the signature has: units in lower case, numbers as the function takes them.
 fn constant(function: Function, index: usize, literal: &Literal) -> Literal {
     match (function, index, literal.value()) {
-        (Function::DateTrunc | Function::DatePart, 0, Some(Value::Text(text))) => Literal::text(text.to_lowercase()),
-        (Function::Left | Function::Right | Function::Substr | Function::Round, 1.., Some(Value::Integer(value))) => {
-            Literal::int64(*value)
+        (Function::DateTrunc | Function::DatePart, 0, Some(Value::Text(text))) => {
+            Literal::text(text.to_lowercase())
         }
+        (
+            Function::Left | Function::Right | Function::Substr | Function::Round,
+            1..,
+            Some(Value::Integer(value)),
+        ) => Literal::int64(*value),
         _ => literal.clone(),
     }
 }

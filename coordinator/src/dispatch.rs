@@ -1,0 +1,232 @@
+//! One fragment to every node that holds its datasets, all in flight at once, and what became of each.
+//!
+//! Nothing is passed on before every node has answered or its time is up. By default a missing node is an error that names it.
+
+mod answer;
+mod context;
+mod describe;
+mod outcome;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use arrow_flight::flight_service_client::FlightServiceClient;
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use futures::future::join_all;
+use jigsaw_proto::contract::Contract;
+use jigsaw_proto::fragment::Fragment;
+use jigsaw_proto::id::{DatasetName, NodeId};
+use jigsaw_proto::release::ReleaseMode;
+use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
+use tonic::transport::Channel;
+
+pub(crate) use context::QueryContext;
+pub(crate) use outcome::{DispatchError, NodeOutcome, Outcome};
+
+/// How often nodes are asked who they are.
+pub(crate) const REFRESH: Duration = Duration::from_secs(15);
+
+/// A node as the configuration lists it.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeEntry {
+    pub(crate) id: NodeId,
+    pub(crate) address: String,
+    pub(crate) identity: String,
+}
+
+/// The roster, an open channel to each node, and what each last said of itself.
+pub(crate) struct Federation {
+    peers: Vec<Peer>,
+    contracts: BTreeMap<DatasetName, Arc<Contract>>,
+    view: RwLock<Arc<Snapshot>>,
+}
+
+struct Peer {
+    entry: NodeEntry,
+    channel: Channel,
+}
+
+/// What is known of the nodes at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) nodes: Vec<NodeView>,
+}
+
+/// What is known of one node.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeView {
+    pub(crate) id: NodeId,
+    pub(crate) title: String,
+    pub(crate) address: String,
+    pub(crate) status: NodeStatus,
+    pub(crate) detail: String,
+    pub(crate) software: String,
+    pub(crate) datasets: BTreeMap<DatasetName, DatasetView>,
+    pub(crate) checked_at: Option<DateTime<Utc>>,
+    /// whether it ever said what it holds
+    pub(crate) described: bool,
+}
+
+/// Whether a node can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NodeStatus {
+    Up,
+    Down,
+    WrongProtocol,
+    WrongIdentity,
+}
+
+impl NodeStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::WrongProtocol => "wrong protocol",
+            Self::WrongIdentity => "wrong identity",
+        }
+    }
+}
+
+/// One dataset of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct DatasetView {
+    /// or why the node is left out of the dataset
+    pub(crate) agrees: Result<(), String>,
+    pub(crate) mode: ReleaseMode,
+    pub(crate) threshold: u32,
+    pub(crate) rounding: u32,
+}
+
+impl Federation {
+    /// A federation of the nodes of `roster`; channels open when they are first used.
+    pub(crate) fn new(
+        roster: Vec<NodeEntry>,
+        tls: &TlsMaterial,
+        contracts: BTreeMap<DatasetName, Arc<Contract>>,
+    ) -> Result<Arc<Self>, tonic::transport::Error> {
+        let peers = roster.into_iter().map(|entry| {
+            let channel = tls.endpoint(&entry.address, &entry.identity)?.connect_lazy();
+            Ok(Peer { entry, channel })
+        });
+        let peers = peers.collect::<Result<Vec<_>, _>>()?;
+        let nodes = peers.iter().map(|peer| NodeView::unknown(&peer.entry)).collect();
+        Ok(Arc::new(Self { peers, contracts, view: RwLock::new(Arc::new(Snapshot { nodes })) }))
+    }
+
+    /// Asks every node who it is and what it holds.
+    pub(crate) async fn refresh(&self) {
+        let known = self.snapshot();
+        let asked = self
+            .peers
+            .iter()
+            .zip(&known.nodes)
+            .map(|(peer, view)| describe::describe(peer, view, &self.contracts));
+        let nodes = join_all(asked).await;
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Snapshot { nodes });
+    }
+
+    /// What is known of the nodes now; it does not change under its holder.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks one fragment of all nodes that hold its datasets, or of those of `only`.
+    ///
+    /// # Errors
+    /// Nodes that are missing from the answer, unless the question allows that; a refusal in which all nodes agree.
+    pub(crate) async fn ask(
+        &self,
+        context: &QueryContext,
+        fragment: &Fragment,
+        schema: SchemaRef,
+        only: Option<&BTreeSet<NodeId>>,
+    ) -> Result<Vec<RecordBatch>, DispatchError> {
+        let snapshot = self.snapshot();
+        let ticket = context.ticket(fragment);
+        let wanted = |view: &&NodeView| only.is_none_or(|only| only.contains(&view.id));
+        let asked = self.peers.iter().zip(&snapshot.nodes).filter(|(_, view)| wanted(view)).filter_map(
+            |(peer, view)| match view.holds(fragment) {
+                Holding::No => None,
+                Holding::LeftOut(reason) => Some((view, Err(reason))),
+                Holding::Yes => Some((view, Ok(peer))),
+            },
+        );
+        let asked: Vec<_> = asked.collect();
+        context.asking(asked.iter().map(|(view, _)| &view.id));
+        let answers = asked.into_iter().map(|(view, peer)| {
+            let (ticket, schema) = (ticket.clone(), Arc::clone(&schema));
+            async move {
+                let outcome = match peer {
+                    Ok(peer) => answer::answer(peer, context, ticket, &schema).await,
+                    Err(reason) => NodeOutcome::left_out(&view.id, reason),
+                };
+                context.answered(&outcome);
+                outcome
+            }
+        });
+        outcome::combine(join_all(answers).await, context.allow_partial)
+    }
+}
+
+/// Whether a node is to be asked a fragment.
+enum Holding {
+    Yes,
+    No,
+    LeftOut(String),
+}
+
+impl NodeView {
+    fn unknown(entry: &NodeEntry) -> Self {
+        Self {
+            id: entry.id.clone(),
+            title: String::new(),
+            address: entry.address.clone(),
+            status: NodeStatus::Down,
+            detail: "it was not asked yet".to_owned(),
+            software: String::new(),
+            datasets: BTreeMap::new(),
+            checked_at: None,
+            described: false,
+        }
+    }
+
+    /// A node that never said what it holds may hold anything: it is asked, and missed if it does not answer.
+    fn holds(&self, fragment: &Fragment) -> Holding {
+        match self.status {
+            NodeStatus::WrongProtocol | NodeStatus::WrongIdentity => {
+                return Holding::LeftOut(self.detail.clone());
+            }
+            NodeStatus::Up | NodeStatus::Down => {}
+        }
+        if !self.described {
+            return Holding::Yes;
+        }
+        let mut left_out = None;
+        for name in fragment.input.datasets() {
+            match self.datasets.get(name).map(|dataset| &dataset.agrees) {
+                None => return Holding::No,
+                Some(Ok(())) => {}
+                Some(Err(reason)) => left_out = Some(reason.clone()),
+            }
+        }
+        left_out.map_or(Holding::Yes, Holding::LeftOut)
+    }
+}
+
+impl Peer {
+    fn client(&self) -> FlightServiceClient<Channel> {
+        FlightServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+}
+
+impl fmt::Debug for Federation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Federation({} nodes)", self.peers.len())
+    }
+}

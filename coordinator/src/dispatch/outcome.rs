@@ -1,0 +1,151 @@
+//! What became of each node, and what that makes of the answer.
+
+use std::time::Duration;
+
+use datafusion::arrow::array::RecordBatch;
+use jigsaw_proto::id::NodeId;
+use jigsaw_proto::refusal::Refusal;
+use jigsaw_proto::release::Manifest;
+
+use crate::query::QueryError;
+
+/// One node's part in an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeOutcome {
+    pub(crate) node: NodeId,
+    pub(crate) outcome: Outcome,
+    pub(crate) elapsed: Duration,
+}
+
+/// What a node did.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Answered { batches: Vec<RecordBatch>, manifest: Box<Manifest> },
+    Refused(Refusal),
+    Late,
+    LeftOut(String),
+    Failed(String),
+}
+
+impl NodeOutcome {
+    pub(super) fn left_out(node: &NodeId, reason: String) -> Self {
+        Self { node: node.clone(), outcome: Outcome::LeftOut(reason), elapsed: Duration::ZERO }
+    }
+
+    /// The outcome without the released rows.
+    pub(super) fn summary(&self) -> Self {
+        let outcome = match &self.outcome {
+            Outcome::Answered { manifest, .. } => {
+                Outcome::Answered { batches: vec![], manifest: manifest.clone() }
+            }
+            other => other.clone(),
+        };
+        Self { node: self.node.clone(), outcome, elapsed: self.elapsed }
+    }
+
+    /// `answered`, `refused`, `late` or `failed`
+    pub(crate) fn status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Answered { .. } => "answered",
+            Outcome::Refused(_) => "refused",
+            Outcome::Late => "late",
+            Outcome::LeftOut(_) | Outcome::Failed(_) => "failed",
+        }
+    }
+
+    /// Why it did not answer; empty if it did.
+    pub(crate) fn message(&self) -> String {
+        match &self.outcome {
+            Outcome::Answered { .. } => String::new(),
+            Outcome::Refused(refusal) => refusal.to_string(),
+            Outcome::Late => "it did not answer in time".to_owned(),
+            Outcome::LeftOut(reason) => format!("it is left out: {reason}"),
+            Outcome::Failed(reason) => reason.clone(),
+        }
+    }
+}
+
+/// Why a fragment has no complete answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DispatchError {
+    /// all nodes say no by the same rule
+    #[error("{nodes} refuse: {refusal}")]
+    Refused {
+        /// how many
+        nodes: String,
+        /// what they say
+        refusal: Refusal,
+    },
+    /// nodes are missing
+    #[error(
+        "the answer would miss {missing}: ask again later, or allow a partial answer (--allow-partial, header x-jigsaw-allow-partial: true)"
+    )]
+    Incomplete {
+        /// which nodes, and why
+        missing: String,
+    },
+    /// nobody answered
+    #[error("no node answered: {missing}")]
+    Nobody {
+        /// which nodes, and why
+        missing: String,
+    },
+}
+
+impl From<DispatchError> for QueryError {
+    fn from(error: DispatchError) -> Self {
+        let message = error.to_string();
+        match error {
+            DispatchError::Refused { .. } => Self::Refused { message },
+            DispatchError::Incomplete { .. } | DispatchError::Nobody { .. } => Self::Incomplete { message },
+        }
+    }
+}
+
+/// The batches of all nodes, or why they are not the whole answer.
+pub(super) fn combine(
+    outcomes: Vec<NodeOutcome>,
+    allow_partial: bool,
+) -> Result<Vec<RecordBatch>, DispatchError> {
+    if let Some(refused) = all_refuse(&outcomes) {
+        return Err(refused);
+    }
+    let missing: Vec<String> = outcomes
+        .iter()
+        .filter(|outcome| !matches!(outcome.outcome, Outcome::Answered { .. }))
+        .map(|outcome| format!("{} ({})", outcome.node, outcome.message()))
+        .collect();
+    if !missing.is_empty() {
+        let answered = outcomes.len() > missing.len();
+        let missing = missing.join("; ");
+        if !answered && allow_partial {
+            return Err(DispatchError::Nobody { missing });
+        }
+        if !allow_partial {
+            return Err(DispatchError::Incomplete { missing });
+        }
+    }
+    Ok(outcomes
+        .into_iter()
+        .flat_map(|outcome| match outcome.outcome {
+            Outcome::Answered { batches, .. } => batches,
+            _ => vec![],
+        })
+        .collect())
+}
+
+/// A refusal in which all nodes agree is a property of the question, told once.
+fn all_refuse(outcomes: &[NodeOutcome]) -> Option<DispatchError> {
+    let mut refusals = outcomes.iter().map(|outcome| match &outcome.outcome {
+        Outcome::Refused(refusal) if refusal.code.is_policy() => Some(refusal),
+        _ => None,
+    });
+    let first = refusals.next()??;
+    let nodes = match outcomes {
+        [only] => only.node.to_string(),
+        all => format!("all {} nodes", all.len()),
+    };
+    refusals
+        .all(|refusal| refusal.is_some_and(|refusal| refusal.code == first.code))
+        .then(|| DispatchError::Refused { nodes, refusal: first.clone() })
+}

@@ -1,0 +1,414 @@
+//! Flight SQL: what every driver in the field speaks. The trait implementation only delegates.
+//!
+//! * `statement` – questions: planned when announced, run when fetched
+//! * `prepared` – statements with parameters; preparing plans only
+//! * `metadata` – catalogs, schemas, tables, types; no node is contacted
+//! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
+//! * `messages` – record batches on the wire, notes with the last of them
+//! * `status` – errors as gRPC statuses
+
+mod messages;
+mod metadata;
+mod prepared;
+mod sql_info;
+mod statement;
+mod status;
+mod tickets;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
+use arrow_flight::sql::{
+    ActionBeginTransactionRequest, ActionBeginTransactionResult, ActionClosePreparedStatementRequest,
+    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, ActionEndTransactionRequest,
+    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
+    CommandGetXdbcTypeInfo, CommandPreparedStatementQuery, CommandPreparedStatementUpdate,
+    CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult, SqlInfo,
+    TicketStatementQuery,
+};
+use arrow_flight::{
+    Action, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
+};
+use futures::{Stream, stream};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::auth::{Access, credential};
+use crate::query::Engine;
+use tickets::Tickets;
+
+/// Largest message read from a client, in bytes.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// The service of one coordinator.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    engine: Engine,
+    access: Access,
+    timeout: Duration,
+    tickets: Tickets,
+}
+
+impl Service {
+    pub(crate) fn new(engine: Engine, access: Access, timeout: Duration) -> Self {
+        Self { shared: Arc::new(Shared { engine, access, timeout, tickets: Tickets::default() }) }
+    }
+
+    pub(crate) fn server(self) -> FlightServiceServer<Self> {
+        FlightServiceServer::new(self).max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+
+    /// Who asks.
+    fn principal<T>(&self, request: &Request<T>) -> Result<String, Status> {
+        self.shared.access.principal(&credential(request.metadata())?)
+    }
+}
+
+type Handshakes = Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>;
+type Data = <Service as FlightService>::DoGetStream;
+type Actions = <Service as FlightService>::DoActionStream;
+
+#[tonic::async_trait]
+impl FlightSqlService for Service {
+    type FlightService = Self;
+
+    async fn do_handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Handshakes>, Status> {
+        let token = self.shared.access.handshake(&credential(request.metadata())?)?;
+        let answer = HandshakeResponse { protocol_version: 0, payload: bytes::Bytes::new() };
+        let mut response = Response::new(Box::pin(stream::iter([Ok(answer)])) as Handshakes);
+        if let Some(bearer) = token {
+            response.metadata_mut().insert("authorization", bearer);
+        }
+        Ok(response)
+    }
+
+    async fn get_flight_info_statement(
+        &self,
+        query: CommandStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let principal = self.principal(&request)?;
+        self.shared.announce(&query.query, principal, request).await
+    }
+
+    async fn do_get_statement(
+        &self,
+        ticket: TicketStatementQuery,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        let principal = self.principal(&request)?;
+        self.shared.run(&ticket.statement_handle, &principal).await
+    }
+
+    async fn do_action_create_prepared_statement(
+        &self,
+        query: ActionCreatePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<ActionCreatePreparedStatementResult, Status> {
+        let principal = self.principal(&request)?;
+        self.shared.prepare(&query.query, principal).await
+    }
+
+    async fn do_action_close_prepared_statement(
+        &self,
+        query: ActionClosePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<(), Status> {
+        let principal = self.principal(&request)?;
+        self.shared.close(&query.prepared_statement_handle, &principal);
+        Ok(())
+    }
+
+    async fn do_put_prepared_statement_query(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<DoPutPreparedStatementResult, Status> {
+        let principal = self.principal(&request)?;
+        self.shared.bind(&query.prepared_statement_handle, &principal, request.into_inner()).await
+    }
+
+    async fn get_flight_info_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let principal = self.principal(&request)?;
+        self.shared.announce_prepared(&query.prepared_statement_handle, principal, request)
+    }
+
+    async fn get_flight_info_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::catalogs(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::catalogs(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::schemas(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::schemas(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::tables(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::tables(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::table_types(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::table_types(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &sql_info::sql_info(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(sql_info::sql_info(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_primary_keys(
+        &self,
+        query: CommandGetPrimaryKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::primary_keys(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_primary_keys(
+        &self,
+        query: CommandGetPrimaryKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::primary_keys(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_exported_keys(
+        &self,
+        query: CommandGetExportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::exported_keys(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_exported_keys(
+        &self,
+        query: CommandGetExportedKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::exported_keys(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_imported_keys(
+        &self,
+        query: CommandGetImportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::imported_keys(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_imported_keys(
+        &self,
+        query: CommandGetImportedKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::imported_keys(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_cross_reference(
+        &self,
+        query: CommandGetCrossReference,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &metadata::cross_reference(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_cross_reference(
+        &self,
+        query: CommandGetCrossReference,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(metadata::cross_reference(&self.shared.engine, query)?)
+    }
+
+    async fn get_flight_info_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.principal(&request)?;
+        metadata::announce(
+            &sql_info::xdbc_types(&self.shared.engine, query.clone())?,
+            &query,
+            request.into_inner(),
+        )
+    }
+
+    async fn do_get_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        request: Request<Ticket>,
+    ) -> Result<Response<Data>, Status> {
+        self.principal(&request)?;
+        messages::one(sql_info::xdbc_types(&self.shared.engine, query)?)
+    }
+
+    async fn do_put_statement_update(
+        &self,
+        _: CommandStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(status::read_only())
+    }
+
+    async fn do_put_prepared_statement_update(
+        &self,
+        _: CommandPreparedStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(status::read_only())
+    }
+
+    /// There is nothing to commit or undo; drivers ask all the same.
+    async fn do_action_begin_transaction(
+        &self,
+        _: ActionBeginTransactionRequest,
+        request: Request<Action>,
+    ) -> Result<ActionBeginTransactionResult, Status> {
+        self.principal(&request)?;
+        Ok(ActionBeginTransactionResult { transaction_id: tickets::handle()?.into() })
+    }
+
+    async fn do_action_end_transaction(
+        &self,
+        _: ActionEndTransactionRequest,
+        request: Request<Action>,
+    ) -> Result<(), Status> {
+        self.principal(&request).map(|_| ())
+    }
+
+    async fn do_action_fallback(&self, request: Request<Action>) -> Result<Response<Actions>, Status> {
+        let principal = self.principal(&request)?;
+        statement::action(&self.shared, request.get_ref(), &principal)
+    }
+
+    async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
+}
+
+type Put = PeekableFlightDataStream;
+type Message = Result<FlightData, Status>;

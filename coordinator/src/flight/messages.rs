@@ -1,0 +1,67 @@
+//! Answers as Flight messages: the schema always, then batches, and the notes with the last message.
+
+use std::sync::Arc;
+
+use arrow_flight::FlightData;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use tonic::{Response, Status};
+
+use super::{Data, Message, status};
+use crate::dispatch::QueryContext;
+use crate::notes::Notes;
+use crate::query::QueryError;
+
+/// The messages of an answer. The call waits for the first batch, so that a refusal is an error of the call itself.
+pub(super) async fn answer(
+    schema: SchemaRef,
+    mut batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
+    context: Arc<QueryContext>,
+) -> Result<Response<Data>, Status> {
+    let id = context.id.clone();
+    let first = tokio::time::timeout_at(context.deadline, batches.next()).await;
+    let first = first
+        .map_err(|_| status::of(&status::late(), &id))?
+        .transpose()
+        .map_err(|error| status::of(&error, &id))?;
+    let all = stream::iter(first.map(Ok)).chain(batches);
+    let all = all.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
+    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(all);
+    let messages = messages.map_err(Status::from).boxed();
+    Ok(Response::new(with_notes(messages, context)))
+}
+
+/// One message is held back, so that the last one is known when it is sent.
+fn with_notes(messages: BoxStream<'static, Message>, context: Arc<QueryContext>) -> Data {
+    let held: Option<FlightData> = None;
+    stream::unfold((messages, held, Some(context)), |(mut messages, mut held, context)| async move {
+        let context = context?;
+        loop {
+            match messages.next().await {
+                Some(Ok(message)) => {
+                    if let Some(ready) = held.replace(message) {
+                        return Some((Ok(ready), (messages, held, Some(context))));
+                    }
+                }
+                Some(Err(error)) => return Some((Err(error), (messages, None, None))),
+                None => {
+                    let mut last = held.take()?;
+                    last.app_metadata = Notes::of(&context).encode().into();
+                    return Some((Ok(last), (messages, None, None)));
+                }
+            }
+        }
+    })
+    .boxed()
+}
+
+/// A batch that is all there is.
+pub(super) fn one(batch: RecordBatch) -> Result<Response<Data>, Status> {
+    let schema = batch.schema();
+    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(stream::iter([Ok(batch)]));
+    Ok(Response::new(messages.map_err(Status::from).boxed()))
+}

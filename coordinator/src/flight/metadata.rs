@@ -1,0 +1,135 @@
+//! Catalogs, schemas, tables and keys, in exactly the reference schemas. No node is contacted.
+
+use std::sync::Arc;
+
+use arrow_flight::sql::{
+    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetTableTypes, CommandGetTables, ProstMessageExt,
+};
+use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use prost::Message as _;
+use tonic::{Response, Status};
+
+use super::status::encoding;
+use crate::catalogue::{CATALOG, PUBLIC, SYSTEM};
+use crate::query::Engine;
+
+type Result<T> = std::result::Result<T, Status>;
+
+fn failed<E>(_: E) -> Status {
+    encoding()
+}
+
+/// The announcement of a metadata command: fetching the same command gives the batch.
+pub(super) fn announce(
+    batch: &RecordBatch,
+    command: &impl ProstMessageExt,
+    descriptor: FlightDescriptor,
+) -> Result<Response<FlightInfo>> {
+    let ticket = Ticket::new(command.as_any().encode_to_vec());
+    let info = FlightInfo::new().try_with_schema(&batch.schema()).map_err(failed)?;
+    let info = info.with_descriptor(descriptor).with_endpoint(FlightEndpoint::new().with_ticket(ticket));
+    Ok(Response::new(info))
+}
+
+pub(super) fn catalogs(_: &Engine, query: CommandGetCatalogs) -> Result<RecordBatch> {
+    let mut builder = query.into_builder();
+    builder.append(CATALOG);
+    builder.build().map_err(failed)
+}
+
+pub(super) fn schemas(_: &Engine, query: CommandGetDbSchemas) -> Result<RecordBatch> {
+    let mut builder = query.into_builder();
+    for schema in [PUBLIC, SYSTEM, "information_schema"] {
+        builder.append(CATALOG, schema);
+    }
+    builder.build().map_err(failed)
+}
+
+pub(super) fn tables(engine: &Engine, query: CommandGetTables) -> Result<RecordBatch> {
+    let mut builder = query.into_builder();
+    for table in engine.tables() {
+        let schema = described(&table.arrow, table.schema, &table.name);
+        builder.append(CATALOG, table.schema, &table.name, table.kind, &schema).map_err(failed)?;
+    }
+    builder.build().map_err(failed)
+}
+
+/// The columns with what drivers show of them: SQL type names beside the descriptions.
+fn described(columns: &Schema, schema: &str, table: &str) -> Schema {
+    let fields = columns.fields().iter().map(|field| {
+        let mut metadata = field.metadata().clone();
+        let name = |key: &str| format!("ARROW:FLIGHT:SQL:{key}");
+        metadata.insert(name("CATALOG_NAME"), CATALOG.to_owned());
+        metadata.insert(name("DB_SCHEMA_NAME"), schema.to_owned());
+        metadata.insert(name("TABLE_NAME"), table.to_owned());
+        metadata.insert(name("TYPE_NAME"), type_name(field.data_type()));
+        field.as_ref().clone().with_metadata(metadata)
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Timestamp(..) => "TIMESTAMP".to_owned(),
+        other => jigsaw_proto::types::DataType::from_arrow(other)
+            .map_or_else(|| other.to_string().to_uppercase(), |known| known.to_string()),
+    }
+}
+
+pub(super) fn table_types(_: &Engine, query: CommandGetTableTypes) -> Result<RecordBatch> {
+    let mut builder = query.into_builder();
+    builder.append("BASE TABLE");
+    builder.append("VIEW");
+    builder.build().map_err(failed)
+}
+
+/// No table has keys that can be told; drivers want an empty list, not an error.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+pub(super) fn primary_keys(_: &Engine, _query: CommandGetPrimaryKeys) -> Result<RecordBatch> {
+    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+    Ok(RecordBatch::new_empty(Arc::new(Schema::new(vec![
+        text("catalog_name", true),
+        text("db_schema_name", true),
+        text("table_name", false),
+        text("column_name", false),
+        Field::new("key_sequence", DataType::Int32, false),
+        text("key_name", true),
+    ]))))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+pub(super) fn exported_keys(_: &Engine, _query: CommandGetExportedKeys) -> Result<RecordBatch> {
+    Ok(foreign_keys())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+pub(super) fn imported_keys(_: &Engine, _query: CommandGetImportedKeys) -> Result<RecordBatch> {
+    Ok(foreign_keys())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+pub(super) fn cross_reference(_: &Engine, _query: CommandGetCrossReference) -> Result<RecordBatch> {
+    Ok(foreign_keys())
+}
+
+fn foreign_keys() -> RecordBatch {
+    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+    RecordBatch::new_empty(Arc::new(Schema::new(vec![
+        text("pk_catalog_name", true),
+        text("pk_db_schema_name", true),
+        text("pk_table_name", false),
+        text("pk_column_name", false),
+        text("fk_catalog_name", true),
+        text("fk_db_schema_name", true),
+        text("fk_table_name", false),
+        text("fk_column_name", false),
+        Field::new("key_sequence", DataType::Int32, false),
+        text("fk_key_name", true),
+        text("pk_key_name", true),
+        Field::new("update_rule", DataType::UInt8, false),
+        Field::new("delete_rule", DataType::UInt8, false),
+    ])))
+}

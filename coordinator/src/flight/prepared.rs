@@ -1,0 +1,106 @@
+//! Prepared statements: most drivers send every query as one. Preparing plans and does nothing else.
+
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_flight::sql::{ActionCreatePreparedStatementResult, DoPutPreparedStatementResult};
+use arrow_flight::{FlightDescriptor, FlightInfo, IpcMessage, SchemaAsIpc};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::ipc::writer::IpcWriteOptions;
+use datafusion::common::ScalarValue;
+use futures::TryStreamExt;
+use tonic::{Request, Response, Status};
+
+use super::tickets::{Statement, query_id};
+use super::{Put, Shared, status};
+
+impl Shared {
+    /// Plans a statement and keeps it.
+    pub(super) async fn prepare(
+        &self,
+        sql: &str,
+        principal: String,
+    ) -> Result<ActionCreatePreparedStatementResult, Status> {
+        let planned = match self.engine.plan(sql).await {
+            Ok(planned) => planned,
+            Err(error) => return Err(status::of(&error, &query_id()?)),
+        };
+        let (dataset, parameters) = (planned.schema(), planned.parameter_schema());
+        let handle = self.tickets.keep(Statement { planned, bound: None, principal })?;
+        Ok(ActionCreatePreparedStatementResult {
+            prepared_statement_handle: handle.into(),
+            dataset_schema: encoded(&dataset)?.into(),
+            parameter_schema: encoded(&parameters)?.into(),
+        })
+    }
+
+    /// Gives a statement its parameters; the answer is a new handle, so that nobody else's binding is disturbed.
+    pub(super) async fn bind(
+        &self,
+        handle: &[u8],
+        principal: &str,
+        stream: Put,
+    ) -> Result<DoPutPreparedStatementResult, Status> {
+        let statement = self.tickets.statement(handle, principal)?;
+        let batches = FlightRecordBatchStream::new_from_flight_data(stream.map_err(FlightError::from));
+        let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(|_| {
+            Status::invalid_argument("the parameters are no Arrow record batch: bind one row of values")
+        })?;
+        let values = values(&batches, &statement.planned.parameter_schema())?;
+        let bound = match self.engine.bind(&statement.planned, values).await {
+            Ok(bound) => bound,
+            Err(error) => return Err(status::of(&error, &query_id()?)),
+        };
+        let bound = self.tickets.keep(Statement { bound: Some(bound), ..statement })?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.into()) })
+    }
+
+    /// Announces a run of a statement.
+    pub(super) fn announce_prepared(
+        &self,
+        handle: &[u8],
+        principal: String,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let Statement { planned, bound, .. } = self.tickets.statement(handle, &principal)?;
+        let context = self.context(principal, request.metadata())?;
+        self.promise(bound.unwrap_or(planned), context, request.into_inner())
+    }
+
+    pub(super) fn close(&self, handle: &[u8], principal: &str) {
+        self.tickets.close(handle, principal);
+    }
+}
+
+fn encoded(schema: &Schema) -> Result<Vec<u8>, Status> {
+    let message = IpcMessage::try_from(SchemaAsIpc::new(schema, &IpcWriteOptions::default()));
+    message.map(|message| message.0.to_vec()).map_err(|_| status::encoding())
+}
+
+/// The one row of parameters, each converted to the type that was announced where that loses nothing.
+fn values(batches: &[RecordBatch], parameters: &SchemaRef) -> Result<Vec<ScalarValue>, Status> {
+    let mut rows = batches.iter().filter(|batch| batch.num_rows() > 0);
+    let (Some(batch), None) = (rows.next(), rows.next()) else {
+        return Err(Status::invalid_argument("bind exactly one row of parameters"));
+    };
+    if batch.num_rows() != 1 {
+        return Err(Status::invalid_argument("bind exactly one row of parameters"));
+    }
+    let values = batch.columns().iter().enumerate().map(|(place, column)| {
+        let unreadable = |_| Status::invalid_argument(format!("parameter {} cannot be read", place + 1));
+        let value = ScalarValue::try_from_array(column, 0).map_err(unreadable)?;
+        match parameters.fields().get(place) {
+            Some(field) if *field.data_type() != value.data_type() => {
+                value.cast_to(field.data_type()).map_err(|_| {
+                    Status::invalid_argument(format!(
+                        "parameter {} does not fit its type, {}",
+                        place + 1,
+                        field.data_type()
+                    ))
+                })
+            }
+            _ => Ok(value),
+        }
+    });
+    values.collect()
+}

@@ -1,0 +1,112 @@
+//! Questions: planned when they are announced, run when they are fetched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::sql::{ProstMessageExt, TicketStatementQuery};
+use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Result as ActionResult, Ticket};
+use futures::{StreamExt, stream};
+use jigsaw_proto::id::QueryId;
+use prost::Message as _;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use super::tickets::{Question, query_id};
+use super::{Actions, Data, Shared, messages, status};
+use crate::dispatch::QueryContext;
+use crate::query::Planned;
+
+/// The action that follows a question.
+const PROGRESS: &str = "jigsaw.progress";
+
+impl Shared {
+    /// Plans a statement and announces what fetching it will give. No node is contacted.
+    pub(super) async fn announce(
+        &self,
+        sql: &str,
+        principal: String,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let context = self.context(principal, request.metadata())?;
+        let planned = self.engine.plan(sql).await.map_err(|error| status::of(&error, &context.id))?;
+        self.promise(planned, context, request.into_inner())
+    }
+
+    /// A single endpoint without location: fetch it here.
+    pub(super) fn promise(
+        &self,
+        planned: Planned,
+        context: QueryContext,
+        descriptor: FlightDescriptor,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let (schema, id) = (planned.schema(), context.id.to_string());
+        let handle = self.tickets.announce(Question { planned, context: Arc::new(context) })?;
+        let ticket = TicketStatementQuery { statement_handle: handle.into() };
+        let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.as_any().encode_to_vec()));
+        let info = FlightInfo::new().try_with_schema(&schema).map_err(|_| status::encoding())?;
+        let info = info.with_descriptor(descriptor).with_endpoint(endpoint).with_app_metadata(id);
+        Ok(Response::new(info))
+    }
+
+    /// Runs the question of a ticket. Dropping the stream cancels it at every node.
+    pub(super) async fn run(&self, ticket: &[u8], principal: &str) -> Result<Response<Data>, Status> {
+        let Question { planned, context } = self.tickets.take(ticket, principal)?;
+        let id = context.id.clone();
+        let batches = planned
+            .execute(&self.engine, Arc::clone(&context))
+            .await
+            .map_err(|error| status::of(&error, &id))?;
+        messages::answer(planned.schema(), batches, context).await
+    }
+
+    /// The circumstances of a question, from the headers of the call that announces it.
+    pub(super) fn context(&self, principal: String, headers: &MetadataMap) -> Result<QueryContext, Status> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let allow_partial = header("x-jigsaw-allow-partial").eq_ignore_ascii_case("true");
+        let purpose: String = header("x-jigsaw-purpose").chars().take(500).collect();
+        let limit = timeout(header("grpc-timeout")).map_or(self.timeout, |asked| asked.min(self.timeout));
+        let id: QueryId = query_id()?;
+        Ok(QueryContext::new(id, principal, purpose, allow_partial, limit))
+    }
+}
+
+/// gRPC's own header: a number and a unit.
+fn timeout(header: &str) -> Option<Duration> {
+    let (number, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number.saturating_mul(3600)),
+        "M" => Duration::from_secs(number.saturating_mul(60)),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// Actions beside Flight SQL's own: progress, and the session calls that drivers make out of habit.
+pub(super) fn action(shared: &Shared, action: &Action, principal: &str) -> Result<Response<Actions>, Status> {
+    match action.r#type.as_str() {
+        PROGRESS => {
+            let id = std::str::from_utf8(&action.body).unwrap_or_default();
+            Ok(Response::new(progress(shared.tickets.running(id, principal))))
+        }
+        "CloseSession" => Ok(Response::new(stream::empty().boxed())),
+        _ => Err(Status::unimplemented("there is no such action: ListActions lists what there is")),
+    }
+}
+
+/// One JSON message for each change, until the question has ended.
+fn progress(context: Option<Arc<QueryContext>>) -> Actions {
+    let Some(context) = context else { return stream::empty().boxed() };
+    let mut changes = context.progress();
+    drop(context);
+    changes.mark_changed();
+    stream::unfold(changes, |mut changes| async move {
+        changes.changed().await.ok()?;
+        let body = serde_json::to_vec(&*changes.borrow_and_update()).unwrap_or_default();
+        Some((Ok(ActionResult { body: body.into() }), changes))
+    })
+    .boxed()
+}

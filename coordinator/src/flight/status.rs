@@ -1,0 +1,39 @@
+//! Errors as gRPC statuses: one sentence, the code drivers map best, and the query id to ask about.
+
+use jigsaw_proto::id::QueryId;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::query::QueryError;
+
+/// The status of an error of one question.
+pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
+    let (code, word) = match error {
+        QueryError::Sql { .. } => (Code::InvalidArgument, "sql"),
+        QueryError::NotFound { .. } => (Code::NotFound, "sql"),
+        QueryError::ReadOnly { .. } => (Code::Unimplemented, "sql"),
+        QueryError::Refused { .. } => (Code::PermissionDenied, "refused"),
+        QueryError::Incomplete { .. } => (Code::Unavailable, "incomplete"),
+        QueryError::Deadline { .. } => (Code::DeadlineExceeded, "unavailable"),
+        QueryError::Internal { .. } => (Code::Internal, "internal"),
+    };
+    let mut status = Status::new(code, error.to_string());
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static(word));
+    if let Ok(id) = id.as_str().parse() {
+        status.metadata_mut().insert("x-query-id", id);
+    }
+    status
+}
+
+/// Nobody may change anything.
+pub(super) fn read_only() -> Status {
+    Status::unimplemented("Jigsaw answers questions and changes nothing: write a SELECT")
+}
+
+pub(super) fn late() -> QueryError {
+    QueryError::Deadline { message: "the question was not answered in time: ask for less at once".to_owned() }
+}
+
+pub(super) fn encoding() -> Status {
+    Status::internal("a schema cannot be encoded")
+}

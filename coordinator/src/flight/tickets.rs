@@ -1,0 +1,133 @@
+//! What clients hold on to between calls: handles nobody can guess, bound to who made them, gone when used or idle.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jigsaw_proto::id::QueryId;
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::dispatch::QueryContext;
+use crate::query::Planned;
+
+/// How long a handle lives without being used.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+
+/// All handles in use.
+#[derive(Debug, Default)]
+pub(super) struct Tickets {
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    questions: HashMap<String, (Question, Instant)>,
+    statements: HashMap<String, (Statement, Instant)>,
+    running: HashMap<String, std::sync::Weak<QueryContext>>,
+}
+
+/// A question that was announced and may be fetched once.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) planned: Planned,
+    pub(super) context: Arc<QueryContext>,
+}
+
+/// A prepared statement, perhaps with its parameters.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    pub(super) planned: Planned,
+    pub(super) bound: Option<Planned>,
+    pub(super) principal: String,
+}
+
+impl Tickets {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        held.questions.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
+        held.statements.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
+        held.running.retain(|_, context| context.strong_count() > 0);
+        held
+    }
+
+    /// Keeps a question until it is fetched.
+    pub(super) fn announce(&self, question: Question) -> Result<String, Status> {
+        let ticket = handle()?;
+        let mut held = self.held();
+        held.running.insert(question.context.id.to_string(), Arc::downgrade(&question.context));
+        held.questions.insert(ticket.clone(), (question, Instant::now()));
+        Ok(ticket)
+    }
+
+    /// The question of a ticket; a ticket is good once, and for whoever it was made for.
+    pub(super) fn take(&self, ticket: &[u8], principal: &str) -> Result<Question, Status> {
+        let mut held = self.held();
+        let ticket = std::str::from_utf8(ticket).unwrap_or_default();
+        match held.questions.get(ticket) {
+            Some((question, _)) if question.context.principal == principal => {}
+            _ => return Err(unknown("ticket", "was used already")),
+        }
+        held.questions
+            .remove(ticket)
+            .map(|(question, _)| question)
+            .ok_or_else(|| unknown("ticket", "was used already"))
+    }
+
+    /// The question that is running under an id, if the caller asked it.
+    pub(super) fn running(&self, id: &str, principal: &str) -> Option<Arc<QueryContext>> {
+        let context = self.held().running.get(id)?.upgrade()?;
+        (context.principal == principal).then_some(context)
+    }
+
+    /// Keeps a prepared statement.
+    pub(super) fn keep(&self, statement: Statement) -> Result<String, Status> {
+        let handle = handle()?;
+        self.held().statements.insert(handle.clone(), (statement, Instant::now()));
+        Ok(handle)
+    }
+
+    /// The prepared statement of a handle.
+    pub(super) fn statement(&self, handle: &[u8], principal: &str) -> Result<Statement, Status> {
+        let handle = std::str::from_utf8(handle).unwrap_or_default();
+        match self.held().statements.get_mut(handle) {
+            Some((statement, used)) if statement.principal == principal => {
+                *used = Instant::now();
+                Ok(statement.clone())
+            }
+            _ => Err(unknown("prepared statement", "was closed")),
+        }
+    }
+
+    /// Forgets a prepared statement.
+    pub(super) fn close(&self, handle: &[u8], principal: &str) {
+        let handle = std::str::from_utf8(handle).unwrap_or_default();
+        self.held()
+            .statements
+            .retain(|known, (statement, _)| known != handle || statement.principal != principal);
+    }
+}
+
+fn unknown(what: &str, why: &str) -> Status {
+    Status::not_found(format!(
+        "there is no such {what}: it {why}, expired, or belongs to somebody else: ask again"
+    ))
+}
+
+/// 128 random bits in hexadecimal.
+pub(super) fn handle() -> Result<String, Status> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Status::internal("there is no source of randomness"))?;
+    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Infallible: writing to a String.
+        _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+/// A new query id.
+pub(super) fn query_id() -> Result<QueryId, Status> {
+    handle()?.try_into().map_err(|_| Status::internal("a query id that is none"))
+}
