@@ -3,8 +3,9 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Cursor;
 
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::FileReader;
 use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Policy};
 use jigsaw_client::{Exit, Surroundings, Terminal};
@@ -13,6 +14,9 @@ use tempfile::TempDir;
 
 const WALLS: &str =
     "SELECT wall_type, COUNT(*) AS homes FROM property GROUP BY wall_type ORDER BY homes DESC";
+
+/// Large boroughs, so that a small sample of London has cells to show.
+const NODES: [&str; 6] = ["barnet", "camden", "croydon", "greenwich", "hackney", "lambeth"];
 
 struct Ran {
     exit: Exit,
@@ -29,7 +33,7 @@ impl Ran {
 async fn start() -> (TempDir, Federation) {
     let dir = tempfile::tempdir().unwrap();
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
-    nodes.truncate(6);
+    nodes.retain(|node| NODES.contains(&node.id.as_str()));
     let federation = Federation::builder(dir.path(), nodes).policy(Policy::Contract).start().await.unwrap();
     (dir, federation)
 }
@@ -62,7 +66,7 @@ async fn every_format_says_the_same() {
     let csv = jigsaw(&federation, "", &["query", WALLS, "--format", "csv"]).await;
     assert_eq!(csv.exit, Exit::Answered, "{}", csv.stderr);
     let rows = csv.text().lines().count() - 1;
-    assert!(rows >= 3, "{}", csv.text());
+    assert!(rows >= 2, "{}", csv.text());
     assert!(csv.text().starts_with("wall_type,homes"), "{}", csv.text());
     let json = jigsaw(&federation, WALLS, &["query", "--format", "json"]).await;
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
@@ -70,7 +74,7 @@ async fn every_format_says_the_same() {
     let table = jigsaw(&federation, "", &["query", WALLS]).await;
     assert!(table.text().contains("wall_type"), "{}", table.text());
     let arrow = jigsaw(&federation, "", &["query", WALLS, "--format", "arrow"]).await;
-    let batches = StreamReader::try_new(arrow.stdout.as_slice(), None).unwrap();
+    let batches = FileReader::try_new(Cursor::new(arrow.stdout), None).unwrap();
     assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), rows);
     let file = dir.path().join("walls.parquet");
     let sql = dir.path().join("walls.sql");

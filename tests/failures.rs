@@ -71,7 +71,7 @@ async fn a_node_that_is_down_is_named_and_comes_back() {
     federation.restart_node("camden").await.unwrap();
     federation.wait_until_up(NODES.len()).await.unwrap();
     let again = ask(&federation, ASKED, Asking::default()).await.unwrap();
-    assert_eq!(again.value(), whole.value());
+    assert_eq!(again.value(), whole.value(), "{}", again.notes);
     federation.stop().await.unwrap();
 }
 

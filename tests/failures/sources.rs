@@ -18,11 +18,14 @@ fn property(dir: &Path, node: &str) -> PathBuf {
 async fn a_node_does_not_start_with_a_broken_file() {
     let (_dir, builder) = prepare();
     let mut federation = builder.start().await.unwrap();
-    fs::write(property(federation.dir(), "camden"), b"PAR1 this is no Parquet PAR1").unwrap();
+    let mut bytes = fs::read(property(federation.dir(), "camden")).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    bytes.extend(b"unspeakable");
+    fs::write(property(federation.dir(), "camden"), bytes).unwrap();
     federation.stop_node("camden").await.unwrap();
     federation.restart_node("camden").await.unwrap();
     let error = federation.stop_node("camden").await.unwrap_err().to_string();
-    assert!(error.contains("property") && !error.contains("this is no"), "{error}");
+    assert!(error.contains("property") && !error.contains("unspeakable"), "{error}");
 }
 
 /// What is wrong in a file, and where, is the operator's business: the asker hears which node failed.
@@ -46,7 +49,7 @@ async fn a_cell_that_breaks_a_question_is_named_in_the_log_alone() {
     assert!(problem.message.contains("barnet"), "{problem}");
     assert!(!problem.message.contains("unspeakable"), "{problem}");
     let partial = ask(&federation, asked, PARTIAL).await.unwrap();
-    assert_eq!(partial.status_of("barnet"), Some("failed"));
+    assert!(matches!(partial.status_of("barnet"), Some("failed" | "refused")), "{}", partial.notes);
     let named = logs.lines_with(&["property", "bedrooms", "4"]);
     assert!(!named.is_empty(), "the log does not name the line and the column");
     assert!(logs.lines_with(&["unspeakable"]).is_empty(), "the log quotes the cell");
