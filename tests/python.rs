@@ -40,7 +40,9 @@ async fn python_drivers_work() {
     };
     let dir = tempfile::tempdir().unwrap();
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
-    nodes.truncate(6);
+    nodes.retain(|node| {
+        ["barnet", "camden", "croydon", "greenwich", "hackney", "lambeth"].contains(&node.id.as_str())
+    });
     let federation = Federation::builder(dir.path(), nodes).policy(Policy::Contract).start().await.unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python_check.py");
     let mut check = Command::new(python);
