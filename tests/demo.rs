@@ -49,12 +49,7 @@ fn main() -> ExitCode {
         tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
     warnings.init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = run(&options) => outcome,
-            signal = tokio::signal::ctrl_c() => Ok(signal?),
-        }
-    });
+    let outcome = runtime.block_on(run(&options));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,23 +60,29 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<()> {
+    let stage = tokio::select! {
+        stage = tour(options) => stage?,
+        signal = tokio::signal::ctrl_c() => return Ok(signal?),
+    };
+    if !options.once {
+        println!("\nThe federation stays up until you press Ctrl-C.");
+        tokio::signal::ctrl_c().await?;
+        println!("\nStopping every server.");
+    }
+    stage.stop().await
+}
+
+async fn tour(options: &Options) -> Result<stage::Stage> {
     let start = Instant::now();
-    let federation = stage::set(options, start).await?;
+    let stage = stage::set(options, start).await?;
     let questions = questions::of(options);
     for (number, question) in (1..).zip(&questions) {
-        tour::ask(&federation, number, question).await?;
+        tour::ask(&stage, number, question).await?;
         if number == 1 {
             println!("  (first answer {:.1} s after the start)", start.elapsed().as_secs_f64());
         }
     }
-    departure::show(&federation).await?;
-    guests::welcome(&federation, &questions);
-    if options.once {
-        federation.stop().await?;
-        return Ok(());
-    }
-    println!("\nThe federation stays up until you press Ctrl-C.");
-    tokio::signal::ctrl_c().await?;
-    println!("\nStopping every server.");
-    federation.stop().await
+    departure::show(&stage).await?;
+    guests::welcome(&stage, &questions);
+    Ok(stage)
 }

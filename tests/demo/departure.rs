@@ -6,8 +6,9 @@ use harness::exchange::{Released, exchanges};
 use harness::federation::Federation;
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{Column, Expr};
-use jigsaw_proto::fragment::{Fragment, Measure};
+use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::refusal::Refusal;
+use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::wire::FragmentRequest;
 
 /// Whose line is tapped.
@@ -29,14 +30,14 @@ pub(crate) async fn show(federation: &Federation) -> Result<()> {
     println!("The line to the coordinator carried {bytes} bytes, {rows} rows of this release:\n");
     let head: Vec<_> = batches.iter().map(|batch| batch.slice(0, batch.num_rows().min(SHOWN))).collect();
     println!("{}", pretty_format_batches(&head)?);
-    println!(
-        "policy {}: at least {} people behind a cell, counts rounded to {}; {} cells released, {} withheld",
-        manifest.mode.as_str(),
-        manifest.threshold,
-        manifest.rounding,
-        manifest.released_cells,
-        manifest.withheld_cells,
-    );
+    let policy = match manifest.mode {
+        ReleaseMode::Open => "open policy: exact figures".to_owned(),
+        ReleaseMode::Protected => {
+            let (threshold, rounding) = (manifest.threshold, manifest.rounding);
+            format!("protected: at least {threshold} people behind a cell, counts rounded to {rounding}")
+        }
+    };
+    println!("{policy}; {} cells released, {} withheld", manifest.released_cells, manifest.withheld_cells);
     refusal(federation, &released).await
 }
 
@@ -63,26 +64,26 @@ fn audited(federation: &Federation, released: &Released) -> Result<String> {
     sql.map(|_| asked).ok_or_else(|| format!("the audit log says something else: {line}").into())
 }
 
-/// Plays a coordinator that somebody else has taken over: it asks for one group per person.
+/// Plays a coordinator that somebody else has taken over: it asks for one group per person, or for a table that the
+/// borough has opened to nobody.
 async fn refusal(federation: &Federation, released: &Released) -> Result<()> {
     let dataset =
         released.request.fragment.input.datasets().into_iter().next().ok_or("no dataset is read")?;
     let contract = harness::data::contract(dataset.as_str())?;
-    let secret =
-        contract.columns.iter().find(|column| !matches!(column.role.as_str(), "dimension" | "measure"));
-    let Some(secret) = secret else { return Ok(()) };
+    let secret = contract.entities().next().map(|column| column.name.clone());
+    let dataset = if secret.is_some() { dataset.clone() } else { "homelessness_case".parse()? };
     let alias = dataset.as_str().to_owned();
     let fragment = Fragment {
-        keys: vec![Expr::Column(Column::new(&alias, secret.name.as_str()))],
+        keys: secret.map(|name| Expr::Column(Column::new(&alias, name.as_str()))).into_iter().collect(),
         measures: vec![Measure { state: State::Rows, argument: None, filter: None }],
-        input: jigsaw_proto::fragment::Relation::Scan { dataset: dataset.clone(), alias },
+        input: Relation::Scan { dataset, alias },
     };
     println!("\n\u{2500}\u{2500} What did not leave\n");
     println!("A coordinator that somebody has taken over asks {BOROUGH}, with the right certificate:\n");
     println!("    {fragment}\n");
     let request = FragmentRequest { fragment, ..released.request.clone() };
     match federation.line(BOROUGH).await?.ask(request.encode()).await {
-        Ok(_) => Err(format!("{BOROUGH} gave its {} away", secret.name).into()),
+        Ok(_) => Err(format!("{BOROUGH} gave away what it must not").into()),
         Err(status) => {
             let refusal = Refusal::from_status(&status).ok_or("the refusal has no code")?;
             println!("{BOROUGH} refuses: {refusal}");

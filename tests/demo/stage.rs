@@ -1,6 +1,6 @@
 //! Makes rows, certificates and configuration, and starts every server.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
@@ -53,10 +53,14 @@ pub(crate) async fn set(options: &Options, start: Instant) -> Result<Stage> {
     Ok(Stage { federation, dir })
 }
 
+/// For eyes only: a file would keep every step.
 fn progress(listening: usize, all: usize) {
-    print!("\r         {listening} of {all} nodes listen{}", if listening == all { "\n" } else { "" });
-    // Progress that cannot be shown is no reason to stop.
-    drop(std::io::stdout().flush());
+    let mut out = std::io::stdout();
+    if out.is_terminal() {
+        print!("\r         {listening} of {all} nodes listen{}", if listening == all { "\n" } else { "" });
+        // Progress that cannot be shown is no reason to stop.
+        drop(out.flush());
+    }
 }
 
 fn what_rows(options: &Options) -> String {
