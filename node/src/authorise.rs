@@ -13,20 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A decoded request of a coordinator that this node serves, with its turn to run.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     request: FragmentRequest,
-    coordinator: String,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Permit {
     pub(crate) fn request(&self) -> &FragmentRequest {
         &self.request
-    }
-
-    /// The identity the coordinator's certificate showed.
-    pub(crate) fn coordinator(&self) -> &str {
-        &self.coordinator
     }
 }
 
@@ -50,11 +44,7 @@ pub(crate) fn identify(certificate: Option<&[u8]>, coordinators: &[String]) -> R
 ///
 /// # Errors
 /// `N02` or `N03` for what is no request, `N04` if the node is busy.
-pub(crate) async fn authorise(
-    ticket: &[u8],
-    coordinator: String,
-    turns: &Arc<Semaphore>,
-) -> Result<Permit, Refusal> {
+pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<Permit, Refusal> {
     let request = FragmentRequest::decode(ticket).map_err(|error| {
         let code = match error {
             InvalidRequest::OtherVersion { .. } => RefusalCode::OtherVersion,
@@ -71,5 +61,5 @@ pub(crate) async fn authorise(
     };
     let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-    Ok(Permit { request, coordinator, _turn: turn })
+    Ok(Permit { request, _turn: turn })
 }

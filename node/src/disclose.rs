@@ -13,6 +13,7 @@ mod rounding;
 mod threshold;
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
@@ -93,6 +94,6 @@ fn ordered(batch: &RecordBatch, keys: usize) -> Result<RecordBatch, ArrowError> 
     }
     let columns = batch.columns().iter().take(keys);
     let columns: Vec<SortColumn> =
-        columns.map(|column| SortColumn { values: column.clone(), options: None }).collect();
+        columns.map(|column| SortColumn { values: Arc::clone(column), options: None }).collect();
     take_record_batch(batch, &lexsort_to_indices(&columns, None)?)
 }

@@ -123,7 +123,7 @@ pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Dura
 /// The logical plan of a fragment: its input, the complete aggregation with contributor counts, and the final columns.
 fn logical(approved: &Approved, node: &str) -> Result<LogicalPlan, DataFusionError> {
     let input = relation::lower(approved, node)?;
-    measure::aggregate(approved, input, node)
+    measure::aggregate(approved, input)
 }
 
 fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Raw, DataFusionError> {

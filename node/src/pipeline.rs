@@ -20,10 +20,12 @@
 //! }
 //! ```
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::FlightData;
+use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use tracing::{error, info, instrument};
 
@@ -33,7 +35,7 @@ use crate::disclose::{Release, disclose};
 use crate::execute::{self, execute};
 use crate::node::Node;
 use crate::server::messages;
-use crate::validate::validate;
+use crate::validate::{Approved, validate};
 
 /// Answers one ticket of an identified coordinator with the messages of a release, or refuses.
 ///
@@ -44,15 +46,15 @@ use crate::validate::validate;
 #[instrument(skip_all, fields(query))]
 pub(crate) async fn answer(
     node: &Arc<Node>,
-    coordinator: String,
+    coordinator: &str,
     ticket: &[u8],
 ) -> Result<Vec<FlightData>, Refusal> {
-    let mut entry = node.audit.entry(&coordinator);
-    let answered = match authorise(ticket, coordinator, &node.turns).await {
+    let mut entry = node.audit.entry(coordinator);
+    let answered = match authorise(ticket, &node.turns).await {
         Ok(permit) => {
             entry.asked(permit.request());
             tracing::Span::current().record("query", permit.request().query.as_str());
-            run(node, &permit).await
+            unpanicked(run(node, &permit)).await
         }
         Err(refusal) => Err(refusal),
     };
@@ -66,12 +68,26 @@ pub(crate) async fn answer(
     }
 }
 
+/// A panic in a stage is a failure of this fragment, not of the node.
+async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> Result<Release, Refusal> {
+    AssertUnwindSafe(stages).catch_unwind().await.unwrap_or_else(|_| {
+        error!("a stage panicked");
+        Err(failure())
+    })
+}
+
 /// validate → execute → disclose
 async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     let request = permit.request();
     let approved = validate(permit, &node.datasets)?;
     let deadline = node.limits.deadline.min(Duration::from_millis(request.deadline_ms));
-    let raw = execute(&approved, &node.engine, deadline).await.map_err(|problem| failed(&problem))?;
+    let raw = match execute(&approved, &node.engine, deadline).await {
+        Ok(raw) => raw,
+        Err(problem) => {
+            name_bad_cells(&approved).await;
+            return Err(failed(&problem));
+        }
+    };
     disclose(&raw, &approved, &node.id, &request.query).map_err(|_| {
         error!("a release could not be made of its columns");
         failure()
@@ -92,6 +108,19 @@ async fn record(entry: Entry, release: &Release) -> Result<Vec<FlightData>, Refu
         "released"
     );
     Ok(messages)
+}
+
+/// The log says where a CSV source is broken: file, line and column, never the value.
+async fn name_bad_cells(approved: &Approved) {
+    for dataset in approved.datasets() {
+        let named = tokio::task::spawn_blocking(move || {
+            let cell = dataset.first_bad_cell()?;
+            Some((dataset.contract().name.clone(), cell))
+        });
+        if let Ok(Some((dataset, cell))) = named.await {
+            error!(%dataset, %cell, "a source is broken");
+        }
+    }
 }
 
 /// An engine's words may quote a row: they are neither sent nor logged, only the kind of failure is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use arrow::ipc::writer::{CompressionContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
@@ -62,7 +62,7 @@ pub fn messages(release: &Release) -> Result<Vec<FlightData>, ArrowError> {
     let schema: FlightData = SchemaAsIpc::new(batch.schema_ref(), &options).into();
     let generator = IpcDataGenerator::default();
     let mut dictionaries = DictionaryTracker::new(false);
-    let mut context = CompressionContext::default();
+    let mut context = IpcWriteContext::default();
     let mut messages = vec![schema];
     let rows = rows_per_message(batch.get_array_memory_size(), batch.num_rows());
     let mut from = 0;
@@ -107,12 +107,12 @@ impl NodeService {
             self.status(&Refusal::new(RefusalCode::NoSuchDataset, message))
         })
     }
+}
 
-    fn unknown(&self, what: &str) -> Status {
-        Status::unimplemented(format!(
-            "a Jigsaw node does not serve {what}: send a fragment with DoGet, or the action describe"
-        ))
-    }
+fn unknown(what: &str) -> Status {
+    Status::unimplemented(format!(
+        "a Jigsaw node does not serve {what}: send a fragment with DoGet, or the action describe"
+    ))
 }
 
 /// What a dataset's columns are; how many rows there are is nobody's business.
@@ -142,7 +142,7 @@ impl FlightService for NodeService {
 
     async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
         let coordinator = self.coordinator(&request)?;
-        let messages = answer(&self.node, coordinator, &request.get_ref().ticket).await;
+        let messages = answer(&self.node, &coordinator, &request.get_ref().ticket).await;
         let messages = messages.map_err(|refusal| self.status(&refusal))?;
         Ok(Response::new(stream::iter(messages.into_iter().map(Ok)).boxed()))
     }
@@ -173,7 +173,7 @@ impl FlightService for NodeService {
     async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
         self.coordinator(&request)?;
         if request.get_ref().r#type != DESCRIBE {
-            return Err(self.unknown("this action"));
+            return Err(unknown("this action"));
         }
         let body = self.node.description().encode().into();
         Ok(Response::new(stream::iter([Ok(ActionResult { body })]).boxed()))
@@ -197,21 +197,21 @@ impl FlightService for NodeService {
         &self,
         _: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        Err(self.unknown("Handshake"))
+        Err(unknown("Handshake"))
     }
 
     async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(self.unknown("PollFlightInfo"))
+        Err(unknown("PollFlightInfo"))
     }
 
     async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        Err(self.unknown("DoPut"))
+        Err(unknown("DoPut"))
     }
 
     async fn do_exchange(
         &self,
         _: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        Err(self.unknown("DoExchange"))
+        Err(unknown("DoExchange"))
     }
 }

@@ -6,11 +6,13 @@ mod mapping;
 mod open;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::FutureExt;
 use jigsaw_proto::contract::{Contract, Role};
 use jigsaw_proto::release::DatasetDescription;
 
@@ -20,13 +22,14 @@ use crate::disclose::policy::Policy;
 use crate::settings::DatasetSettings;
 
 /// One dataset under its policy.
-pub struct Dataset {
+pub(crate) struct Dataset {
     contract: Contract,
     visible: Contract,
     contract_text: String,
     policy: Policy,
     provider: Arc<dyn TableProvider>,
     files: location::Files,
+    settings: DatasetSettings,
 }
 
 /// A source that cannot be opened: what is wrong, where, and what to do. It is read by the node's own operator.
@@ -44,14 +47,27 @@ impl Dataset {
         runtime: &Arc<RuntimeEnv>,
     ) -> Result<Self, SourceError> {
         let name = settings.contract.name.to_string();
+        let source = settings.source.clone();
+        // A damaged file can make a reader panic; its operator gets a sentence all the same.
+        AssertUnwindSafe(Self::open_unguarded(settings, runtime)).catch_unwind().await.unwrap_or_else(|_| {
+            let problem = format!("source {source}: a file is damaged beyond reading: replace it");
+            Err(SourceError { dataset: name, problem })
+        })
+    }
+
+    async fn open_unguarded(
+        settings: DatasetSettings,
+        runtime: &Arc<RuntimeEnv>,
+    ) -> Result<Self, SourceError> {
+        let name = settings.contract.name.to_string();
         let failed = |problem: String| SourceError { dataset: name.clone(), problem };
         let files = location::Files::find(&settings, runtime).map_err(&failed)?;
         let source = open::open(&settings, &files, runtime).await.map_err(&failed)?;
         let provider = mapping::map(&settings, source).await.map_err(&failed)?;
         let mut visible = settings.contract.clone();
         visible.columns.retain(|column| column.role != Role::Hidden);
-        let DatasetSettings { contract, contract_text, policy, .. } = settings;
-        Ok(Self { contract, visible, contract_text, policy, provider, files })
+        let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
+        Ok(Self { contract, visible, contract_text, policy, provider, files, settings })
     }
 
     /// The contract without its hidden columns: what a fragment may name.
@@ -80,6 +96,11 @@ impl Dataset {
     /// Changes whenever a file does.
     pub(crate) fn state_key(&self) -> String {
         self.files.state_key()
+    }
+
+    /// Where its first broken CSV cell is, for the node's log; `None` if none can be found.
+    pub(crate) fn first_bad_cell(&self) -> Option<String> {
+        first_bad_cell(&self.settings).ok().flatten().map(|cell| cell.to_string())
     }
 
     /// How the node describes it to a coordinator.

@@ -22,7 +22,7 @@ use crate::sources::Dataset;
 
 /// A fragment that this node will run: the datasets exist, the types fit, and every column is used as its role allows.
 #[derive(Debug)]
-pub struct Approved {
+pub(crate) struct Approved {
     fragment: Fragment,
     columns: Vec<(String, DataType)>,
     arguments: Vec<Option<DataType>>,
@@ -114,6 +114,11 @@ impl Approved {
     /// One of the datasets it reads.
     pub(crate) fn dataset(&self, name: &DatasetName) -> Option<&Dataset> {
         self.datasets.get(name).map(|dataset| &**dataset)
+    }
+
+    /// All datasets it reads.
+    pub(crate) fn datasets(&self) -> Vec<Arc<Dataset>> {
+        self.datasets.values().cloned().collect()
     }
 
     /// The entity columns that disclosure control counts for a dataset: none if it is open.

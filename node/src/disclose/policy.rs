@@ -69,7 +69,7 @@ impl Policy {
     /// Hash of what it says, hexadecimal.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(format!("{} {} {}", self.mode.as_str(), self.threshold, self.rounding));
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Expressions of the language as expressions of the engine: typed already, and total.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
@@ -8,131 +7,81 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::functions::{core, datetime, math, string, unicode};
 use datafusion::logical_expr::expr::{Between, InList, Like, TryCast};
 use datafusion::logical_expr::{BinaryExpr, Expr as PlanExpr, Operator, ScalarUDF, lit};
-use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::expr::{BinaryOp, Branch, Expr, Interval, Literal, UnaryOp, Value};
-use jigsaw_proto::fragment::Relation;
 use jigsaw_proto::function::Function;
 use jigsaw_proto::types::{DataType, TimeUnit};
 
 use super::relation::column;
-use super::total::{DaysBetween, TotalArithmetic, TotalNegate};
+use super::total::{DaysBetween, TotalAbs, TotalArithmetic, TotalNegate};
 
-/// Turns expressions into the engine's; `alias.node` of a scan is the node's id.
-pub(super) struct Lowering {
-    node: String,
-    scans: HashSet<String>,
+/// An expression of the language as the engine's.
+pub(super) fn lower(expr: &Expr) -> Result<PlanExpr> {
+    Ok(match expr {
+        Expr::Column(named) => column(&named.relation, &named.name),
+        Expr::Literal(literal) => PlanExpr::Literal(scalar(literal)?, None),
+        Expr::Binary { op, left, right } => binary(*op, left, right)?,
+        Expr::Unary { op, operand } => unary(*op, operand)?,
+        Expr::Between { operand, low, high, negated } => {
+            let [operand, low, high] = [boxed(operand)?, boxed(low)?, boxed(high)?];
+            PlanExpr::Between(Between::new(operand, *negated, low, high))
+        }
+        Expr::InList { operand, list, negated } => {
+            let list = list.iter().map(|item| Ok(PlanExpr::Literal(scalar(item)?, None)));
+            PlanExpr::InList(InList::new(boxed(operand)?, list.collect::<Result<_>>()?, *negated))
+        }
+        Expr::Like { operand, pattern, negated, ignore_case } => {
+            let pattern = Box::new(lit(pattern.as_str()));
+            PlanExpr::Like(Like::new(*negated, boxed(operand)?, pattern, None, *ignore_case))
+        }
+        Expr::Case { branches, otherwise } => case(branches, otherwise.as_deref())?,
+        Expr::TryCast { operand, to } => PlanExpr::TryCast(TryCast::new(boxed(operand)?, to.to_arrow())),
+        Expr::Call { function, arguments } => call(*function, arguments)?,
+    })
 }
 
-impl Lowering {
-    pub(super) fn new(input: &Relation, node: &str) -> Self {
-        let mut scans = HashSet::new();
-        aliases(input, &mut scans);
-        Self { node: node.to_owned(), scans }
-    }
-
-    pub(super) fn expr(&self, expr: &Expr) -> Result<PlanExpr> {
-        Ok(match expr {
-            Expr::Column(named) if named.name == NODE_COLUMN && self.scans.contains(&named.relation) => {
-                lit(self.node.as_str())
-            }
-            Expr::Column(named) => column(&named.relation, &named.name),
-            Expr::Literal(literal) => PlanExpr::Literal(scalar(literal)?, None),
-            Expr::Binary { op, left, right } => self.binary(*op, left, right)?,
-            Expr::Unary { op, operand } => self.unary(*op, operand)?,
-            Expr::Between { operand, low, high, negated } => {
-                let [operand, low, high] = [self.boxed(operand)?, self.boxed(low)?, self.boxed(high)?];
-                PlanExpr::Between(Between::new(operand, *negated, low, high))
-            }
-            Expr::InList { operand, list, negated } => {
-                let list = list.iter().map(|item| Ok(PlanExpr::Literal(scalar(item)?, None)));
-                PlanExpr::InList(InList::new(self.boxed(operand)?, list.collect::<Result<_>>()?, *negated))
-            }
-            Expr::Like { operand, pattern, negated, ignore_case } => {
-                let pattern = Box::new(lit(pattern.as_str()));
-                PlanExpr::Like(Like::new(*negated, self.boxed(operand)?, pattern, None, *ignore_case))
-            }
-            Expr::Case { branches, otherwise } => self.case(branches, otherwise.as_deref())?,
-            Expr::TryCast { operand, to } => {
-                PlanExpr::TryCast(TryCast::new(self.boxed(operand)?, to.to_arrow()))
-            }
-            Expr::Call { function, arguments } => self.call(*function, arguments)?,
-        })
-    }
-
-    fn boxed(&self, expr: &Expr) -> Result<Box<PlanExpr>> {
-        Ok(Box::new(self.expr(expr)?))
-    }
-
-    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<PlanExpr> {
-        let (left, right) = (self.expr(left)?, self.expr(right)?);
-        Ok(match operator(op) {
-            Some(operator) => {
-                PlanExpr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
-            }
-            None => ScalarUDF::from(TotalArithmetic::new(op)).call(vec![left, right]),
-        })
-    }
-
-    fn unary(&self, op: UnaryOp, operand: &Expr) -> Result<PlanExpr> {
-        let operand = self.boxed(operand)?;
-        Ok(match op {
-            UnaryOp::Not => PlanExpr::Not(operand),
-            UnaryOp::Negate => ScalarUDF::from(TotalNegate::new()).call(vec![*operand]),
-            UnaryOp::IsNull => PlanExpr::IsNull(operand),
-            UnaryOp::IsNotNull => PlanExpr::IsNotNull(operand),
-            UnaryOp::IsTrue => PlanExpr::IsTrue(operand),
-            UnaryOp::IsNotTrue => PlanExpr::IsNotTrue(operand),
-            UnaryOp::IsFalse => PlanExpr::IsFalse(operand),
-            UnaryOp::IsNotFalse => PlanExpr::IsNotFalse(operand),
-        })
-    }
-
-    fn case(&self, branches: &[Branch], otherwise: Option<&Expr>) -> Result<PlanExpr> {
-        let pairs = branches.iter().map(|Branch { when, then }| Ok((self.boxed(when)?, self.boxed(then)?)));
-        let otherwise = otherwise.map(|expr| self.boxed(expr)).transpose()?;
-        Ok(PlanExpr::Case(datafusion::logical_expr::Case::new(
-            None,
-            pairs.collect::<Result<_>>()?,
-            otherwise,
-        )))
-    }
-
-    fn call(&self, function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
-        let mut lowered = arguments.iter().map(|argument| self.expr(argument)).collect::<Result<Vec<_>>>()?;
-        Ok(match (function, lowered.as_mut_slice()) {
-            (Function::Concat, [first, rest @ ..]) => rest.iter().fold(first.clone(), |text, next| {
-                let (left, right) = (Box::new(text), Box::new(next.clone()));
-                PlanExpr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
-            }),
-            (Function::Abs, [number]) => {
-                let negated = ScalarUDF::from(TotalNegate::new()).call(vec![number.clone()]);
-                let negative = ScalarUDF::from(TotalArithmetic::new(BinaryOp::Subtract))
-                    .call(vec![number.clone(), number.clone()]);
-                let branch = (Box::new(number.clone().lt(negative)), Box::new(negated));
-                PlanExpr::Case(datafusion::logical_expr::Case::new(
-                    None,
-                    vec![branch],
-                    Some(Box::new(number.clone())),
-                ))
-            }
-            (Function::DaysBetween, _) => ScalarUDF::from(DaysBetween::new()).call(lowered),
-            (function, _) => registered(function)?.call(lowered),
-        })
-    }
+fn boxed(expr: &Expr) -> Result<Box<PlanExpr>> {
+    Ok(Box::new(lower(expr)?))
 }
 
-fn aliases(relation: &Relation, into: &mut HashSet<String>) {
-    match relation {
-        Relation::Scan { alias, .. } => {
-            into.insert(alias.clone());
-        }
-        Relation::Filter { input, .. } | Relation::Project { input, .. } => aliases(input, into),
-        Relation::Join(join) => {
-            aliases(&join.left, into);
-            aliases(&join.right, into);
-        }
-        Relation::UnionAll { inputs, .. } => inputs.iter().for_each(|input| aliases(input, into)),
-    }
+fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> Result<PlanExpr> {
+    let (left, right) = (lower(left)?, lower(right)?);
+    Ok(match operator(op) {
+        Some(operator) => PlanExpr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right))),
+        None => ScalarUDF::from(TotalArithmetic::new(op)).call(vec![left, right]),
+    })
+}
+
+fn unary(op: UnaryOp, operand: &Expr) -> Result<PlanExpr> {
+    let operand = boxed(operand)?;
+    Ok(match op {
+        UnaryOp::Not => PlanExpr::Not(operand),
+        UnaryOp::Negate => ScalarUDF::from(TotalNegate::new()).call(vec![*operand]),
+        UnaryOp::IsNull => PlanExpr::IsNull(operand),
+        UnaryOp::IsNotNull => PlanExpr::IsNotNull(operand),
+        UnaryOp::IsTrue => PlanExpr::IsTrue(operand),
+        UnaryOp::IsNotTrue => PlanExpr::IsNotTrue(operand),
+        UnaryOp::IsFalse => PlanExpr::IsFalse(operand),
+        UnaryOp::IsNotFalse => PlanExpr::IsNotFalse(operand),
+    })
+}
+
+fn case(branches: &[Branch], otherwise: Option<&Expr>) -> Result<PlanExpr> {
+    let pairs = branches.iter().map(|Branch { when, then }| Ok((boxed(when)?, boxed(then)?)));
+    let otherwise = otherwise.map(|expr| boxed(expr)).transpose()?;
+    Ok(PlanExpr::Case(datafusion::logical_expr::Case::new(None, pairs.collect::<Result<_>>()?, otherwise)))
+}
+
+fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
+    let lowered = arguments.iter().map(|argument| lower(argument)).collect::<Result<Vec<_>>>()?;
+    Ok(match (function, lowered.as_slice()) {
+        (Function::Concat, [first, rest @ ..]) => rest.iter().fold(first.clone(), |text, next| {
+            let (left, right) = (Box::new(text), Box::new(next.clone()));
+            PlanExpr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
+        }),
+        (Function::Abs, _) => ScalarUDF::from(TotalAbs::new()).call(lowered),
+        (Function::DaysBetween, _) => ScalarUDF::from(DaysBetween::new()).call(lowered),
+        (function, _) => registered(function)?.call(lowered),
+    })
 }
 
 /// Operators of the engine that are total; arithmetic is not.

@@ -11,25 +11,21 @@ use jigsaw_proto::fragment::Measure;
 use jigsaw_proto::types::DataType;
 
 use super::contributors::Contributors;
-use super::expr::Lowering;
+use super::expr::lower;
 use super::relation::Lowered;
 use crate::validate::Approved;
 
 /// The plan that gives `g0…`, `p0…`, then for each kind of entity its count per group, then the same per measure.
-pub(super) fn aggregate(approved: &Approved, input: Lowered, node: &str) -> Result<LogicalPlan> {
+pub(super) fn aggregate(approved: &Approved, input: Lowered) -> Result<LogicalPlan> {
     let fragment = approved.fragment();
-    let lowering = Lowering::new(&fragment.input, node);
-    let keys = fragment
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(index, key)| Ok(lowering.expr(key)?.alias(format!("g{index}"))));
+    let keys =
+        fragment.keys.iter().enumerate().map(|(index, key)| Ok(lower(key)?.alias(format!("g{index}"))));
     let keys = keys.collect::<Result<Vec<_>>>()?;
 
     let mut calls = vec![];
     let mut outputs: Vec<PlanExpr> = (0..keys.len()).map(|index| col(format!("g{index}"))).collect();
     for (index, measure) in fragment.measures.iter().enumerate() {
-        let (own, output) = state(index, measure, approved, &lowering)?;
+        let (own, output) = state(index, measure, approved)?;
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
     }
@@ -38,7 +34,7 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered, node: &str) -> Resu
         outputs.push(col(format!("e{kind}")));
     }
     for (index, measure) in fragment.measures.iter().enumerate() {
-        let condition = contributes(measure, &lowering)?;
+        let condition = contributes(measure)?;
         for (kind, entity) in input.entities.iter().enumerate() {
             calls.push(contributors(approved, entity, condition.clone())?.alias(format!("c{index}_{kind}")));
             outputs.push(col(format!("c{index}_{kind}")));
@@ -48,19 +44,14 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered, node: &str) -> Resu
 }
 
 /// The aggregate calls of one state, and the state as an expression over them.
-fn state(
-    index: usize,
-    measure: &Measure,
-    approved: &Approved,
-    lowering: &Lowering,
-) -> Result<(Vec<PlanExpr>, PlanExpr)> {
+fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<PlanExpr>, PlanExpr)> {
     let name = format!("s{index}");
-    let filter = measure.filter.as_ref().map(|filter| lowering.expr(filter)).transpose()?;
+    let filter = measure.filter.as_ref().map(|filter| lower(filter)).transpose()?;
     let filtered = |call: PlanExpr| match &filter {
         Some(filter) => call.filter(filter.clone()).build(),
         None => Ok(call),
     };
-    let argument = measure.argument.as_ref().map(|argument| lowering.expr(argument)).transpose()?;
+    let argument = measure.argument.as_ref().map(|argument| lower(argument)).transpose()?;
     let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(&name)], col(&name)));
     match (measure.state, argument) {
         (State::Rows, None) => one(count(lit(1_i64))),
@@ -89,11 +80,15 @@ fn state(
 }
 
 /// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.
-fn contributes(measure: &Measure, lowering: &Lowering) -> Result<Option<PlanExpr>> {
-    let filter = measure.filter.as_ref().map(|filter| lowering.expr(filter)).transpose()?;
-    let argument = measure.argument.as_ref().map(|argument| lowering.expr(argument)).transpose()?;
+fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
+    let filter = measure.filter.as_ref().map(|filter| lower(filter)).transpose()?;
+    let argument = measure.argument.as_ref().map(|argument| lower(argument)).transpose()?;
     let present = argument.map(|argument| match measure.state {
-        State::Sum => argument.clone().is_not_null().and(cast(argument, ArrowType::Float64).not_eq(lit(0.0))),
+        // Both zeros: the engine's order tells them apart.
+        State::Sum => {
+            let number = cast(argument, ArrowType::Float64);
+            number.clone().is_not_null().and(number.in_list(vec![lit(0.0), lit(-0.0)], true))
+        }
         _ => argument.is_not_null(),
     });
     Ok([filter, present].into_iter().flatten().reduce(PlanExpr::and))

@@ -1,12 +1,16 @@
 //! Relations as plans over this node's tables, with the entity of every row carried along.
 
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::{Column as PlanColumn, JoinType, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast, lit};
+use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::fragment::{Join, JoinKind, Relation};
+use jigsaw_proto::id::DatasetName;
 
-use super::expr::Lowering;
+use super::expr::lower as lower_expr;
+use crate::sources::Dataset;
 use crate::validate::Approved;
 
 /// A plan, and where each kind of entity is in its rows.
@@ -16,40 +20,45 @@ pub(super) struct Lowered {
 }
 
 /// The input of an approved fragment.
+///
+/// The columns of a plan are those of the relation's scope, in its order, then one for each kind of entity; a join has the
+/// columns of its sides one after the other.
 pub(super) fn lower(approved: &Approved, node: &str) -> Result<Lowered> {
-    Builder { approved, lowering: Lowering::new(&approved.fragment().input, node) }
-        .relation(&approved.fragment().input)
+    Builder { approved, node }.relation(&approved.fragment().input)
 }
 
 struct Builder<'a> {
     approved: &'a Approved,
-    lowering: Lowering,
+    node: &'a str,
 }
 
 impl Builder<'_> {
     fn relation(&self, relation: &Relation) -> Result<Lowered> {
         match relation {
-            Relation::Scan { dataset, alias } => {
-                let held = self.approved.dataset(dataset);
-                let held =
-                    held.ok_or_else(|| DataFusionError::Plan("a dataset that was not approved".to_owned()))?;
-                let source = provider_as_source(held.provider());
-                let plan = LogicalPlanBuilder::scan(TableReference::bare(alias.as_str()), source, None)?;
-                let entities = self.approved.entities_of(held).map(|name| column(alias, name)).collect();
-                Ok(Lowered { plan, entities })
-            }
+            Relation::Scan { dataset, alias } => self.scan(dataset, alias),
             Relation::Filter { input, predicate } => {
                 let Lowered { plan, entities } = self.relation(input)?;
-                Ok(Lowered { plan: plan.filter(self.lowering.expr(predicate)?)?, entities })
+                Ok(Lowered { plan: plan.filter(lower_expr(predicate)?)?, entities })
             }
             Relation::Project { input, alias, columns } => {
                 let lowered = self.relation(input)?;
-                let columns = columns.iter().map(|(name, expr)| Ok(self.lowering.expr(expr)?.alias(name)));
+                let columns = columns.iter().map(|(name, expr)| Ok(lower_expr(expr)?.alias(name)));
                 projected(lowered, columns.collect::<Result<_>>()?, alias)
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
         }
+    }
+
+    fn scan(&self, dataset: &DatasetName, alias: &str) -> Result<Lowered> {
+        let held = self.approved.dataset(dataset);
+        let held = held.ok_or_else(|| DataFusionError::Plan("a dataset that was not approved".to_owned()))?;
+        let plan =
+            LogicalPlanBuilder::scan(TableReference::bare(alias), provider_as_source(held.provider()), None)?;
+        let entities = self.approved.entities_of(held).map(|name| column(alias, name)).collect();
+        let columns = held.visible().columns.iter().map(|named| column(alias, named.name.as_str()));
+        let columns = columns.chain([lit(self.node).alias(NODE_COLUMN)]).collect();
+        projected(Lowered { plan, entities }, columns, alias)
     }
 
     fn join(&self, join: &Join) -> Result<Lowered> {
@@ -66,30 +75,37 @@ impl Builder<'_> {
         };
         let keys: (Vec<PlanColumn>, Vec<PlanColumn>) =
             on.iter().map(|(left, right)| (key(left), key(right))).unzip();
-        let filter = filter.as_ref().map(|filter| self.lowering.expr(filter)).transpose()?;
+        let filter = filter.as_ref().map(|filter| lower_expr(filter)).transpose()?;
         let plan = left.plan.join(right.plan.build()?, kind, keys, filter)?;
         Ok(Lowered { plan, entities: [left.entities, right.entities].concat() })
     }
 
     fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Lowered> {
-        let mut lowered = inputs.iter().map(|input| self.relation(input));
-        let first =
-            lowered.next().ok_or_else(|| DataFusionError::Plan("a union of nothing".to_owned()))??;
-        let names: Vec<String> =
-            first.plan.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let visible = names.len() - first.entities.len();
-        let same = |input: Lowered| -> Result<LogicalPlanBuilder> {
-            let columns = input.plan.schema().columns();
-            let all = columns.into_iter().take(visible).map(PlanExpr::Column).chain(input.entities);
-            input.plan.project(all.zip(&names).map(|(expr, name)| expr.alias(name)))
+        let nothing = || DataFusionError::Plan("a union of nothing".to_owned());
+        let (first, rest) = inputs.split_first().ok_or_else(nothing)?;
+        let names: Vec<String> = self.columns(first)?.into_iter().map(|column| column.name).collect();
+        let same = |input: &Relation| -> Result<Lowered> {
+            let Lowered { plan, entities } = self.relation(input)?;
+            // The same kind of entity may have a key of another type at another dataset; it is hashed as text anyway.
+            let entities = entities.into_iter().map(|entity| cast(entity, ArrowType::Utf8)).collect();
+            let columns = self.columns(input)?.into_iter().map(|named| column(&named.relation, &named.name));
+            let columns = columns.zip(&names).map(|(column, name)| column.alias(name));
+            projected(Lowered { plan, entities }, columns.collect(), alias)
         };
-        let entities = first.entities.len();
-        let mut plan = same(first)?;
-        for next in lowered {
-            plan = plan.union(same(next?)?.build()?)?;
+        let Lowered { mut plan, entities } = same(first)?;
+        for input in rest {
+            plan = plan.union(same(input)?.plan.build()?)?;
         }
-        let entities = names.iter().skip(names.len() - entities).map(|name| column(alias, name)).collect();
         Ok(Lowered { plan: plan.alias(alias)?, entities })
+    }
+
+    /// The columns a fragment can name, in order: not what the plan carries along.
+    fn columns(&self, relation: &Relation) -> Result<Vec<jigsaw_proto::expr::Column>> {
+        let contract = |name: &DatasetName| self.approved.dataset(name).map(Dataset::visible);
+        let scope = relation.scope(&contract);
+        let scope =
+            scope.map_err(|_| DataFusionError::Plan("a relation that was not approved".to_owned()))?;
+        Ok(scope.columns().iter().map(|(column, _)| column.clone()).collect())
     }
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::error::Result as EngineResult;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -14,7 +15,7 @@ use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
-use datafusion::physical_plan::ExecutionPlanProperties;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::prelude::SessionConfig;
 use jigsaw_proto::id::NodeId;
 
@@ -57,7 +58,13 @@ impl Engine {
 
     /// The memory and object stores that engine and sources share.
     pub(crate) fn runtime(memory: usize) -> EngineResult<Arc<RuntimeEnv>> {
-        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory))).build_arc()
+        // A list of files that is remembered for ever would hide new files: footers and statistics are, with the size
+        // and time of their file.
+        let caches = CacheManagerConfig::default().with_list_files_cache_limit(0);
+        RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_cache_manager(caches)
+            .build_arc()
     }
 
     /// The physical plan of a fragment, remembered by the fragment's words and the state of the data it reads.
@@ -65,20 +72,20 @@ impl Engine {
         let key = approved.plan_key();
         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(plan) = known {
-            // Joins and dynamic filters keep state between runs: each run gets a fresh plan.
-            return plan.reset_state().map_err(Error::plan);
+            return reset_plan_states(plan).map_err(Error::plan);
         }
         let logical = logical(approved, self.node.as_str()).map_err(Error::plan)?;
         let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
         let planner = self.session.query_planner();
         let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;
-        debug_assert!(plan.output_partitioning().partition_count() > 0);
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS {
             plans.clear();
         }
         plans.insert(key, Arc::clone(&plan));
-        Ok(plan)
+        drop(plans);
+        // Repartitions and joins keep the state of their run: what is remembered is never run itself.
+        reset_plan_states(plan).map_err(Error::plan)
     }
 
     pub(super) fn task(&self) -> Arc<TaskContext> {
@@ -98,6 +105,8 @@ fn config(threads: NonZeroUsize) -> SessionConfig {
     options.execution.collect_statistics = false;
     options.optimizer.skip_failed_rules = false;
     options.optimizer.max_passes = 1;
+    // What one run learns of the rows has no place in a plan that is run again.
+    options.optimizer.enable_dynamic_filter_pushdown = false;
     config
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Datum, Float64Array, Int64Array, new_null_array};
 use arrow::compute::kernels::{cmp, numeric};
 use arrow::compute::{concat, nullif};
-use arrow::datatypes::{DataType, Date32Type};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
@@ -176,6 +176,57 @@ impl ScalarUDFImpl for TotalNegate {
             Err(_) => {
                 row_by_row(operand.len(), operand.data_type(), |row| numeric::neg(&operand.slice(row, 1)))?
             }
+        };
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// `abs(x)`; the least integer has no opposite, so it is NULL.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct TotalAbs {
+    signature: Signature,
+}
+
+impl TotalAbs {
+    pub(super) fn new() -> Self {
+        Self { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for TotalAbs {
+    fn name(&self) -> &'static str {
+        "total_abs"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        arguments.first().cloned().ok_or_else(|| DataFusionError::Plan("abs takes an operand".to_owned()))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let [operand] = arrays.as_slice() else {
+            return Err(DataFusionError::Plan("abs takes an operand".to_owned()));
+        };
+        let result: ArrayRef = match operand.data_type() {
+            DataType::Int32 => {
+                Arc::new(operand.as_primitive::<Int32Type>().unary_opt::<_, Int32Type>(i32::checked_abs))
+            }
+            DataType::Int64 => {
+                Arc::new(operand.as_primitive::<Int64Type>().unary_opt::<_, Int64Type>(i64::checked_abs))
+            }
+            DataType::Float64 => {
+                Arc::new(operand.as_primitive::<Float64Type>().unary::<_, Float64Type>(f64::abs))
+            }
+            DataType::Decimal128(..) => {
+                let numbers = operand.as_primitive::<Decimal128Type>();
+                let absolute = numbers.unary_opt::<_, Decimal128Type>(i128::checked_abs);
+                Arc::new(absolute.with_data_type(operand.data_type().clone()))
+            }
+            other => return Err(DataFusionError::Plan(format!("abs of {other}"))),
         };
         Ok(ColumnarValue::Array(result))
     }

@@ -166,7 +166,7 @@ impl Checker<'_> {
             }
         }
         for (column, _) in &mut union.uses {
-            column.relation = alias.to_owned();
+            alias.clone_into(&mut column.relation);
         }
         Ok(union)
     }
