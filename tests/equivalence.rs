@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::data::{Scale, Synthetic};
+use harness::federation::{Federation, Policy};
 use harness::generate::Questions;
 use harness::oracle::Oracle;
 use harness::oracle::compare::Table;
@@ -20,18 +21,30 @@ fn seed() -> u64 {
     })
 }
 
-/// What the generator asks is legal SQL with an answer, else a comparison of answers would prove nothing.
-#[tokio::test]
-async fn random_questions_are_legal_and_mostly_have_rows() {
+#[tokio::test(flavor = "multi_thread")]
+async fn random_questions_are_answered_as_one_database_would() {
     let seed = seed();
+    println!("JIGSAW_SEED={seed}");
     let dir = tempfile::tempdir().unwrap();
     let nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
     let oracle = Oracle::over(dir.path(), &nodes).await.unwrap();
-    let mut with_rows = 0;
+    let federation = Federation::builder(dir.path(), nodes).policy(Policy::Open).start().await.unwrap();
+    let (mut with_rows, mut problems) = (0, vec![]);
     for question in Questions::new(seed).unwrap().take(RUN) {
-        let answer = oracle.ask(&question.sql).await;
-        let answer = answer.unwrap_or_else(|error| panic!("JIGSAW_SEED={seed}: {error}\n{question}"));
-        with_rows += usize::from(!Table::new(&answer).unwrap().rows.is_empty());
+        let problem = match federation.ask(&question.sql).await {
+            Err(problem) => Some(problem),
+            Ok(answer) => {
+                with_rows += usize::from(!Table::new(&answer).unwrap().rows.is_empty());
+                oracle.disagrees(&question.sql, &answer).await.unwrap()
+            }
+        };
+        problems.extend(problem.map(|problem| format!("{question}\n{problem}")));
     }
+    assert!(
+        problems.is_empty(),
+        "JIGSAW_SEED={seed}: {} problems\n\n{}",
+        problems.len(),
+        problems.join("\n\n")
+    );
     assert!(with_rows * 10 >= RUN * 6, "JIGSAW_SEED={seed}: only {with_rows} of {RUN} have rows");
 }

@@ -35,7 +35,6 @@ pub(crate) struct TableInfo {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) arrow: SchemaRef,
-    pub(crate) description: String,
 }
 
 /// Everything that can be named.
@@ -88,14 +87,12 @@ impl Catalogue {
             name: contract.name.to_string(),
             kind: "BASE TABLE",
             arrow: federated_schema(contract),
-            description: contract.description.clone(),
         });
         let references = self.references.iter().map(|reference| TableInfo {
             schema: PUBLIC,
             name: reference.name().to_string(),
             kind: "BASE TABLE",
             arrow: reference.provider().schema(),
-            description: reference.description().to_owned(),
         });
         datasets.chain(references).chain(system::tables()).collect()
     }

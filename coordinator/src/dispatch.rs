@@ -146,6 +146,9 @@ impl Federation {
         only: Option<&BTreeSet<NodeId>>,
     ) -> Result<Vec<RecordBatch>, DispatchError> {
         let snapshot = self.snapshot();
+        if !snapshot.nodes.iter().any(|view| !matches!(view.holds(fragment), Holding::No)) {
+            return Err(DispatchError::nobody_holds(fragment));
+        }
         let ticket = context.ticket(fragment);
         let wanted = |view: &&NodeView| only.is_none_or(|only| only.contains(&view.id));
         let asked = self.peers.iter().zip(&snapshot.nodes).filter(|(_, view)| wanted(view)).filter_map(

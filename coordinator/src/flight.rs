@@ -75,6 +75,9 @@ impl Service {
 type Handshakes = Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>;
 type Data = <Service as FlightService>::DoGetStream;
 type Actions = <Service as FlightService>::DoActionStream;
+type Described = Request<FlightDescriptor>;
+type Info = Result<Response<FlightInfo>, Status>;
+type Answer = Result<Response<Data>, Status>;
 
 #[tonic::async_trait]
 impl FlightSqlService for Service {
@@ -93,11 +96,7 @@ impl FlightSqlService for Service {
         Ok(response)
     }
 
-    async fn get_flight_info_statement(
-        &self,
-        query: CommandStatementQuery,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_statement(&self, query: CommandStatementQuery, request: Described) -> Info {
         let principal = self.principal(&request)?;
         self.shared.announce(&query.query, principal, request).await
     }
@@ -142,17 +141,13 @@ impl FlightSqlService for Service {
     async fn get_flight_info_prepared_statement(
         &self,
         query: CommandPreparedStatementQuery,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+        request: Described,
+    ) -> Info {
         let principal = self.principal(&request)?;
         self.shared.announce_prepared(&query.prepared_statement_handle, principal, request)
     }
 
-    async fn get_flight_info_catalogs(
-        &self,
-        query: CommandGetCatalogs,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::catalogs(&self.shared.engine, query.clone())?,
@@ -161,20 +156,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_catalogs(
-        &self,
-        query: CommandGetCatalogs,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::catalogs(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_schemas(
-        &self,
-        query: CommandGetDbSchemas,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_schemas(&self, query: CommandGetDbSchemas, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::schemas(&self.shared.engine, query.clone())?,
@@ -183,20 +170,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_schemas(
-        &self,
-        query: CommandGetDbSchemas,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::schemas(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_tables(
-        &self,
-        query: CommandGetTables,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_tables(&self, query: CommandGetTables, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::tables(&self.shared.engine, query.clone())?,
@@ -205,20 +184,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_tables(
-        &self,
-        query: CommandGetTables,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_tables(&self, query: CommandGetTables, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::tables(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_table_types(
-        &self,
-        query: CommandGetTableTypes,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_table_types(&self, query: CommandGetTableTypes, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::table_types(&self.shared.engine, query.clone())?,
@@ -227,20 +198,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_table_types(
-        &self,
-        query: CommandGetTableTypes,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_table_types(&self, query: CommandGetTableTypes, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::table_types(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_sql_info(
-        &self,
-        query: CommandGetSqlInfo,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_sql_info(&self, query: CommandGetSqlInfo, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &sql_info::sql_info(&self.shared.engine, query.clone())?,
@@ -249,20 +212,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_sql_info(
-        &self,
-        query: CommandGetSqlInfo,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_sql_info(&self, query: CommandGetSqlInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(sql_info::sql_info(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_primary_keys(
-        &self,
-        query: CommandGetPrimaryKeys,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_primary_keys(&self, query: CommandGetPrimaryKeys, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::primary_keys(&self.shared.engine, query.clone())?,
@@ -271,20 +226,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_primary_keys(
-        &self,
-        query: CommandGetPrimaryKeys,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_primary_keys(&self, query: CommandGetPrimaryKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::primary_keys(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_exported_keys(
-        &self,
-        query: CommandGetExportedKeys,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_exported_keys(&self, query: CommandGetExportedKeys, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::exported_keys(&self.shared.engine, query.clone())?,
@@ -293,20 +240,12 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_exported_keys(
-        &self,
-        query: CommandGetExportedKeys,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_exported_keys(&self, query: CommandGetExportedKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::exported_keys(&self.shared.engine, query)?)
     }
 
-    async fn get_flight_info_imported_keys(
-        &self,
-        query: CommandGetImportedKeys,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_imported_keys(&self, query: CommandGetImportedKeys, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::imported_keys(&self.shared.engine, query.clone())?,
@@ -315,11 +254,7 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_imported_keys(
-        &self,
-        query: CommandGetImportedKeys,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_imported_keys(&self, query: CommandGetImportedKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::imported_keys(&self.shared.engine, query)?)
     }
@@ -327,8 +262,8 @@ impl FlightSqlService for Service {
     async fn get_flight_info_cross_reference(
         &self,
         query: CommandGetCrossReference,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+        request: Described,
+    ) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &metadata::cross_reference(&self.shared.engine, query.clone())?,
@@ -341,7 +276,7 @@ impl FlightSqlService for Service {
         &self,
         query: CommandGetCrossReference,
         request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    ) -> Answer {
         self.principal(&request)?;
         messages::one(metadata::cross_reference(&self.shared.engine, query)?)
     }
@@ -349,8 +284,8 @@ impl FlightSqlService for Service {
     async fn get_flight_info_xdbc_type_info(
         &self,
         query: CommandGetXdbcTypeInfo,
-        request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
+        request: Described,
+    ) -> Info {
         self.principal(&request)?;
         metadata::announce(
             &sql_info::xdbc_types(&self.shared.engine, query.clone())?,
@@ -359,11 +294,7 @@ impl FlightSqlService for Service {
         )
     }
 
-    async fn do_get_xdbc_type_info(
-        &self,
-        query: CommandGetXdbcTypeInfo,
-        request: Request<Ticket>,
-    ) -> Result<Response<Data>, Status> {
+    async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         messages::one(sql_info::xdbc_types(&self.shared.engine, query)?)
     }

@@ -19,6 +19,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -73,11 +74,6 @@ impl Engine {
         let catalogue = Arc::new(Catalogue::load(contracts, references).await?);
         let session = session(&catalogue, &federation).map_err(|error| QueryError::planning(&error))?;
         Ok(Self { session, catalogue, federation })
-    }
-
-    /// The nodes.
-    pub(crate) fn federation(&self) -> &Arc<Federation> {
-        &self.federation
     }
 
     /// All tables that can be named.
@@ -171,7 +167,7 @@ impl Planned {
             }
             Shape::Plan(plan) => {
                 // A plan may keep state between runs (`LIMIT`, dynamic filters): each run gets a fresh one.
-                let plan = Arc::clone(plan).reset_state().map_err(|error| QueryError::running(&error))?;
+                let plan = reset_plan_states(Arc::clone(plan)).map_err(|error| QueryError::running(&error))?;
                 let batches = execute_stream(plan, engine.task(context))
                     .map_err(|error| QueryError::running(&error))?;
                 let batches = batches.map_err(|error| QueryError::running(&error));

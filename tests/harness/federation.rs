@@ -132,7 +132,7 @@ impl Builder {
     pub async fn start(self) -> Result<Federation> {
         let authority = Authority::new()?;
         let coordinator = authority.sign(&[COORDINATOR, "localhost", "127.0.0.1"])?;
-        files::shared(&self.dir, self.policy, &authority, &coordinator)?;
+        files::shared(&self.dir, self.policy, &authority, &coordinator, &self.nodes)?;
         let mut nodes = BTreeMap::new();
         let (mut roster, mut listeners) = (Vec::new(), Vec::new());
         for data in &self.nodes {

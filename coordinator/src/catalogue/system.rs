@@ -38,14 +38,6 @@ impl Kind {
         }
     }
 
-    fn description(self) -> &'static str {
-        match self {
-            Self::Nodes => "The nodes of the federation and whether they can be asked",
-            Self::Datasets => "Federated datasets and reference tables, and how freely they are released",
-            Self::Columns => "Columns of the datasets: type, role, unit, codes and meaning",
-        }
-    }
-
     fn schema(self) -> SchemaRef {
         let field = |(name, data_type): (&str, DataType)| Field::new(name, data_type, true);
         let (text, count) = (DataType::Utf8, DataType::Int64);
@@ -108,7 +100,6 @@ pub(super) fn tables() -> impl Iterator<Item = TableInfo> {
         name: kind.name().to_owned(),
         kind: "VIEW",
         arrow: kind.schema(),
-        description: kind.description().to_owned(),
     })
 }
 

@@ -1,8 +1,10 @@
 //! What became of each node, and what that makes of the answer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
+use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::Manifest;
@@ -84,6 +86,12 @@ pub(crate) enum DispatchError {
         /// which nodes, and why
         missing: String,
     },
+    /// no node of the roster holds the data
+    #[error("no node of the federation holds {datasets}: see system.datasets for what can be asked")]
+    NotHeld {
+        /// the names
+        datasets: String,
+    },
     /// nobody answered
     #[error("no node answered: {missing}")]
     Nobody {
@@ -92,12 +100,22 @@ pub(crate) enum DispatchError {
     },
 }
 
+impl DispatchError {
+    pub(super) fn nobody_holds(fragment: &Fragment) -> Self {
+        let names: BTreeSet<String> =
+            fragment.input.datasets().into_iter().map(ToString::to_string).collect();
+        Self::NotHeld { datasets: names.into_iter().collect::<Vec<_>>().join(" together with ") }
+    }
+}
+
 impl From<DispatchError> for QueryError {
     fn from(error: DispatchError) -> Self {
         let message = error.to_string();
         match error {
             DispatchError::Refused { .. } => Self::Refused { message },
-            DispatchError::Incomplete { .. } | DispatchError::Nobody { .. } => Self::Incomplete { message },
+            DispatchError::Incomplete { .. }
+            | DispatchError::Nobody { .. }
+            | DispatchError::NotHeld { .. } => Self::Incomplete { message },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::execution::context::{SQLOptions, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Statement as Sql, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -34,11 +34,7 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
     }
     let dialect = session.config().options().sql_parser.dialect;
     let parsed = session.sql_to_statement(&sql, &dialect).map_err(planning)?;
-    if let Parsed::Statement(statement) = &parsed
-        && let ControlFlow::Break(problem) = statement.visit(&mut Unsupported)
-    {
-        return Err(problem);
-    }
+    asks(&parsed)?;
     let plan = session.statement_to_plan(parsed).await.map_err(planning)?;
     match plan {
         LogicalPlan::Analyze(_) => Err(QueryError::Refused {
@@ -55,12 +51,35 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
     }
 }
 
+/// Whether a statement asks something; it is decided by its kind, before a word of it is resolved.
+fn asks(parsed: &Parsed) -> Result<(), QueryError> {
+    match parsed {
+        Parsed::Explain(explain) => asks(&explain.statement),
+        Parsed::Statement(statement) => match &**statement {
+            Sql::Query(_)
+            | Sql::Explain { .. }
+            | Sql::ExplainTable { .. }
+            | Sql::ShowTables { .. }
+            | Sql::ShowColumns { .. }
+            | Sql::ShowFunctions { .. }
+            | Sql::ShowVariable { .. } => match statement.visit(&mut Unsupported) {
+                ControlFlow::Break(problem) => Err(problem),
+                ControlFlow::Continue(()) => Ok(()),
+            },
+            _ => Err(changes_nothing()),
+        },
+        _ => Err(changes_nothing()),
+    }
+}
+
+fn changes_nothing() -> QueryError {
+    let message = "Jigsaw is read-only: it answers questions and changes nothing; write a SELECT, EXPLAIN, SHOW or DESCRIBE";
+    QueryError::ReadOnly { message: message.to_owned() }
+}
+
 fn read_only(plan: &LogicalPlan) -> Result<(), QueryError> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    options.verify_plan(plan).map_err(|_| QueryError::ReadOnly {
-        message: "Jigsaw answers questions and changes nothing: write a SELECT, EXPLAIN, SHOW or DESCRIBE"
-            .to_owned(),
-    })
+    options.verify_plan(plan).map_err(|_| changes_nothing())
 }
 
 /// `?` placeholders as `$1`, `$2`, …, which is what the planner reads. Text, comments and quoted names are left alone.

@@ -6,6 +6,7 @@ use datafusion::error::DataFusionError;
 
 /// Why a question has no answer. Each says what is wrong and what to do; none holds a value of a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each carries its sentence")]
 pub enum QueryError {
     /// the SQL cannot be answered as it is written
     #[error("{message}")]

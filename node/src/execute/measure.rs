@@ -56,7 +56,15 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
     match (measure.state, argument) {
         (State::Rows, None) => one(count(lit(1_i64))),
         (State::Count, Some(argument)) => one(count(argument)),
-        (State::Entities, Some(argument)) => one(count_distinct(argument)),
+        (State::Entities, Some(argument)) => {
+            let distinct = count_distinct(argument);
+            // The builder that adds a filter forgets DISTINCT unless it is told again.
+            let call = match &filter {
+                Some(filter) => distinct.filter(filter.clone()).distinct().build()?,
+                None => distinct,
+            };
+            Ok((vec![call.alias(&name)], col(&name)))
+        }
         (State::Mean, Some(argument)) => one(avg(argument)),
         (State::Min, Some(argument)) => one(min(argument)),
         (State::Max, Some(argument)) => one(max(argument)),

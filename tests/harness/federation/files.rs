@@ -34,13 +34,20 @@ pub fn identity(node: &str) -> String {
 }
 
 /// What the regional office publishes: authority, contracts, reference tables.
-pub(super) fn shared(dir: &Path, policy: Policy, authority: &Authority, coordinator: &Party) -> Result<()> {
+pub(super) fn shared(
+    dir: &Path,
+    policy: Policy,
+    authority: &Authority,
+    coordinator: &Party,
+    nodes: &[NodeData],
+) -> Result<()> {
     for folder in ["tls", "contracts", "reference"] {
         fs::create_dir_all(dir.join(folder))?;
     }
     fs::write(dir.join(CA), authority.pem())?;
     coordinator.write(&dir.join("tls"), "coordinator")?;
-    for (name, text) in data::contracts() {
+    let held = |name: &str| nodes.iter().flat_map(|node| &node.datasets).any(|files| files.dataset == name);
+    for (name, text) in data::contracts().filter(|(name, _)| held(name)) {
         let text = if policy == Policy::Open { data::opened(text) } else { text.to_owned() };
         fs::write(dir.join(format!("contracts/{name}.toml")), text)?;
     }

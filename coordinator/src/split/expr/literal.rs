@@ -17,6 +17,7 @@ pub(in crate::split) fn literal(scalar: &ScalarValue) -> Result<Literal, QueryEr
     };
     let integer = |value: Option<i64>| value.map(Value::Integer);
     let (data_type, value) = match scalar {
+        ScalarValue::Null => (DataType::Text, None),
         ScalarValue::Boolean(value) => (DataType::Boolean, value.map(Value::Boolean)),
         ScalarValue::Int8(value) => (DataType::Int32, integer(value.map(i64::from))),
         ScalarValue::Int16(value) => (DataType::Int32, integer(value.map(i64::from))),
