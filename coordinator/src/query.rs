@@ -167,7 +167,8 @@ impl Planned {
             }
             Shape::Plan(plan) => {
                 // A plan may keep state between runs (`LIMIT`, dynamic filters): each run gets a fresh one.
-                let plan = reset_plan_states(Arc::clone(plan)).map_err(|error| QueryError::running(&error))?;
+                let plan =
+                    reset_plan_states(Arc::clone(plan)).map_err(|error| QueryError::running(&error))?;
                 let batches = execute_stream(plan, engine.task(context))
                     .map_err(|error| QueryError::running(&error))?;
                 let batches = batches.map_err(|error| QueryError::running(&error));

@@ -78,6 +78,18 @@ fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
             let (left, right) = (Box::new(text), Box::new(next.clone()));
             PlanExpr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
         }),
+        // The engine's own coalesce exists only until its optimizer has rewritten it like this.
+        (Function::Coalesce, [first @ .., last]) => {
+            let present = |expr: &PlanExpr| (Box::new(expr.clone().is_not_null()), Box::new(expr.clone()));
+            match first {
+                [] => last.clone(),
+                first => PlanExpr::Case(datafusion::logical_expr::Case::new(
+                    None,
+                    first.iter().map(present).collect(),
+                    Some(Box::new(last.clone())),
+                )),
+            }
+        }
         (Function::Abs, _) => ScalarUDF::from(TotalAbs::new()).call(lowered),
         (Function::DaysBetween, _) => ScalarUDF::from(DaysBetween::new()).call(lowered),
         (function, _) => registered(function)?.call(lowered),
@@ -108,7 +120,6 @@ fn registered(function: Function) -> Result<Arc<ScalarUDF>> {
     Ok(match function {
         Function::Ceil => math::ceil(),
         Function::CharacterLength => unicode::character_length(),
-        Function::Coalesce => core::coalesce(),
         Function::DateBin => datetime::date_bin(),
         Function::DatePart => datetime::date_part(),
         Function::DateTrunc => datetime::date_trunc(),
@@ -134,7 +145,7 @@ fn registered(function: Function) -> Result<Arc<ScalarUDF>> {
         Function::Trim => string::btrim(),
         Function::Trunc => math::trunc(),
         Function::Upper => string::upper(),
-        Function::Abs | Function::Concat | Function::DaysBetween => {
+        Function::Abs | Function::Coalesce | Function::Concat | Function::DaysBetween => {
             return Err(DataFusionError::Plan("a function that is lowered by itself".to_owned()));
         }
     })
