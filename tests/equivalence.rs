@@ -24,7 +24,6 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_questions_are_answered_as_one_database_would() {
     let seed = seed();
-    println!("JIGSAW_SEED={seed}");
     let dir = tempfile::tempdir().unwrap();
     let nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
     let oracle = Oracle::over(dir.path(), &nodes).await.unwrap();

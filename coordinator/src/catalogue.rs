@@ -134,14 +134,10 @@ pub(crate) const DESCRIPTION: &str = "ARROW:FLIGHT:SQL:REMARKS";
 
 /// `Room temperature. Unit: °C. Role: measure.`
 fn remarks(column: &ColumnContract) -> String {
-    let mut text = column.description.trim_end_matches('.').to_owned() + ".";
-    if let Some(unit) = &column.unit {
-        text += &format!(" Unit: {unit}.");
-    }
-    if !column.codes.is_empty() {
-        text += &format!(" Codes: {}.", column.codes.join(", "));
-    }
-    text + &format!(" Role: {}.", column.role.as_str())
+    let unit = column.unit.as_ref().map_or_else(String::new, |unit| format!(" Unit: {unit}."));
+    let codes =
+        if column.codes.is_empty() { String::new() } else { format!(" Codes: {}.", column.codes.join(", ")) };
+    format!("{}.{unit}{codes} Role: {}.", column.description.trim_end_matches('.'), column.role.as_str())
 }
 
 impl fmt::Debug for FederatedTable {

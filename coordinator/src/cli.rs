@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(30);
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How to write the log (level: environment variable RUST_LOG, default info)
+    /// How to write the log (level: environment variable `RUST_LOG`, default info)
     #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
     log_format: LogFormat,
 }
@@ -142,7 +142,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        text = format!("{text}: {error}");
         cause = error.source();
     }
     text

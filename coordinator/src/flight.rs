@@ -149,16 +149,12 @@ impl FlightSqlService for Service {
 
     async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, request: Described) -> Info {
         self.principal(&request)?;
-        metadata::announce(
-            &metadata::catalogs(&self.shared.engine, query.clone())?,
-            &query,
-            request.into_inner(),
-        )
+        metadata::announce(&metadata::catalogs(&self.shared.engine, query)?, &query, request.into_inner())
     }
 
     async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::catalogs(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::catalogs(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_schemas(&self, query: CommandGetDbSchemas, request: Described) -> Info {
@@ -172,7 +168,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::schemas(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::schemas(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_tables(&self, query: CommandGetTables, request: Described) -> Info {
@@ -186,21 +182,17 @@ impl FlightSqlService for Service {
 
     async fn do_get_tables(&self, query: CommandGetTables, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::tables(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::tables(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_table_types(&self, query: CommandGetTableTypes, request: Described) -> Info {
         self.principal(&request)?;
-        metadata::announce(
-            &metadata::table_types(&self.shared.engine, query.clone())?,
-            &query,
-            request.into_inner(),
-        )
+        metadata::announce(&metadata::table_types(&self.shared.engine, query)?, &query, request.into_inner())
     }
 
     async fn do_get_table_types(&self, query: CommandGetTableTypes, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::table_types(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::table_types(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_sql_info(&self, query: CommandGetSqlInfo, request: Described) -> Info {
@@ -214,7 +206,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_sql_info(&self, query: CommandGetSqlInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(sql_info::sql_info(&self.shared.engine, query)?)
+        Ok(messages::one(sql_info::sql_info(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_primary_keys(&self, query: CommandGetPrimaryKeys, request: Described) -> Info {
@@ -228,7 +220,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_primary_keys(&self, query: CommandGetPrimaryKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::primary_keys(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::primary_keys(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_exported_keys(&self, query: CommandGetExportedKeys, request: Described) -> Info {
@@ -242,7 +234,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_exported_keys(&self, query: CommandGetExportedKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::exported_keys(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::exported_keys(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_imported_keys(&self, query: CommandGetImportedKeys, request: Described) -> Info {
@@ -256,7 +248,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_imported_keys(&self, query: CommandGetImportedKeys, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::imported_keys(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::imported_keys(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_cross_reference(
@@ -278,7 +270,7 @@ impl FlightSqlService for Service {
         request: Request<Ticket>,
     ) -> Answer {
         self.principal(&request)?;
-        messages::one(metadata::cross_reference(&self.shared.engine, query)?)
+        Ok(messages::one(metadata::cross_reference(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_xdbc_type_info(
@@ -287,16 +279,12 @@ impl FlightSqlService for Service {
         request: Described,
     ) -> Info {
         self.principal(&request)?;
-        metadata::announce(
-            &sql_info::xdbc_types(&self.shared.engine, query.clone())?,
-            &query,
-            request.into_inner(),
-        )
+        metadata::announce(&sql_info::xdbc_types(&self.shared.engine, query)?, &query, request.into_inner())
     }
 
     async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        messages::one(sql_info::xdbc_types(&self.shared.engine, query)?)
+        Ok(messages::one(sql_info::xdbc_types(&self.shared.engine, query)?))
     }
 
     async fn do_put_statement_update(

@@ -74,7 +74,7 @@ pub async fn run(
         server = server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(Error::Tls)?;
     }
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let serving = server.add_service(service.server()).serve_with_incoming_shutdown(incoming, shutdown);
+    let answering = server.add_service(service.server()).serve_with_incoming_shutdown(incoming, shutdown);
     let refreshing = async {
         loop {
             tokio::time::sleep(REFRESH).await;
@@ -82,7 +82,7 @@ pub async fn run(
         }
     };
     tokio::select! {
-        served = serving => served.map_err(Error::Serve),
+        ended = answering => ended.map_err(Error::Serve),
         () = refreshing => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use moments::{MergedMoments, Moment};
 
 /// The aggregate over `(count, mean, M2)` of releases that merges to a variance or standard deviation; `None` for other
 /// aggregates.
-pub(crate) fn merged_moments(aggregate: Aggregate, states: [Expr; 3]) -> Option<Expr> {
+pub(crate) fn merged_moments(aggregate: Aggregate, states: &[Expr; 3]) -> Option<Expr> {
     let moment = match aggregate {
         Aggregate::VarianceSample => Moment::VarianceSample,
         Aggregate::VariancePopulation => Moment::VariancePopulation,

@@ -152,7 +152,7 @@ impl Planned {
     }
 
     /// Runs the question. Nothing is sent before every node has answered; dropping the stream cancels at the nodes.
-    pub(crate) async fn execute(
+    pub(crate) fn execute(
         &self,
         engine: &Engine,
         context: Arc<QueryContext>,

@@ -91,8 +91,7 @@ struct NodeService {
 impl NodeService {
     fn coordinator<T>(&self, request: &Request<T>) -> Result<String, Status> {
         let certificates = request.peer_certs();
-        let certificate =
-            certificates.as_ref().and_then(|chain| chain.first()).map(|certificate| certificate.as_ref());
+        let certificate = certificates.as_ref().and_then(|chain| chain.first()).map(AsRef::as_ref);
         identify(certificate, &self.node.coordinators).map_err(|refusal| self.status(&refusal))
     }
 

@@ -20,6 +20,8 @@ use jigsaw_proto::types::DataType;
 use crate::authorise::Permit;
 use crate::sources::Dataset;
 
+pub(crate) use roles::counted_entities;
+
 /// A fragment that this node will run: the datasets exist, the types fit, and every column is used as its role allows.
 #[derive(Debug)]
 pub(crate) struct Approved {
@@ -119,11 +121,6 @@ impl Approved {
     /// All datasets it reads.
     pub(crate) fn datasets(&self) -> Vec<Arc<Dataset>> {
         self.datasets.values().cloned().collect()
-    }
-
-    /// The entity columns that disclosure control counts for a dataset: none if it is open.
-    pub(crate) fn entities_of<'a>(&self, dataset: &'a Dataset) -> impl Iterator<Item = &'a str> {
-        roles::counted_entities(dataset)
     }
 
     /// What decides on the physical plan: the fragment's words and the state of the data.

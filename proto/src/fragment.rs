@@ -36,13 +36,13 @@ pub enum Relation {
     /// `FROM dataset AS alias`
     Scan { dataset: DatasetName, alias: String },
     /// `input WHERE predicate`
-    Filter { input: Box<Relation>, predicate: Expr },
+    Filter { input: Box<Self>, predicate: Expr },
     /// `(SELECT columns FROM input) AS alias`
-    Project { input: Box<Relation>, alias: String, columns: Vec<(String, Expr)> },
+    Project { input: Box<Self>, alias: String, columns: Vec<(String, Expr)> },
     /// `left JOIN right ON keys AND filter`
     Join(Box<Join>),
     /// `(input UNION ALL input …) AS alias`
-    UnionAll { alias: String, inputs: Vec<Relation> },
+    UnionAll { alias: String, inputs: Vec<Self> },
 }
 
 /// A join of two relations of one node.

@@ -58,7 +58,7 @@ pub enum TimeUnit {
 impl DataType {
     /// A decimal, if `scale ≤ precision ≤ 38`.
     pub fn decimal(precision: u8, scale: u8) -> Option<Self> {
-        (precision >= 1 && precision <= MAX_PRECISION && scale <= precision)
+        ((1..=MAX_PRECISION).contains(&precision) && scale <= precision)
             .then_some(Self::Decimal { precision, scale })
     }
 

@@ -33,7 +33,8 @@ pub(super) async fn check(config: &Path, out: &mut impl Write) -> ExitCode {
         snapshot.nodes.len()
     );
     let lines = snapshot.nodes.iter().map(|node| line(node, out));
-    if let Err(error) = header.and(lines.collect::<Result<Vec<_>, _>>().map(|_| ())) {
+    let written = header.and_then(|()| lines.collect::<Result<Vec<_>, _>>());
+    if let Err(error) = written {
         return fail(1, &error.to_string());
     }
     let troubled =

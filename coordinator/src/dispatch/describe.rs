@@ -92,7 +92,7 @@ pub(super) fn trouble(status: &Status) -> (NodeStatus, String) {
     let mut causes = String::new();
     let mut cause = status.source();
     while let Some(error) = cause {
-        causes += &format!("{error} ");
+        causes = format!("{causes}{error} ");
         cause = error.source();
     }
     let said = causes.to_lowercase();

@@ -87,7 +87,7 @@ pub(super) fn table_types(_: &Engine, query: CommandGetTableTypes) -> Result<Rec
 }
 
 /// No table has keys that can be told; drivers want an empty list, not an error.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every metadata command")]
 pub(super) fn primary_keys(_: &Engine, _query: CommandGetPrimaryKeys) -> Result<RecordBatch> {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     Ok(RecordBatch::new_empty(Arc::new(Schema::new(vec![
@@ -100,17 +100,17 @@ pub(super) fn primary_keys(_: &Engine, _query: CommandGetPrimaryKeys) -> Result<
     ]))))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every metadata command")]
 pub(super) fn exported_keys(_: &Engine, _query: CommandGetExportedKeys) -> Result<RecordBatch> {
     Ok(foreign_keys())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every metadata command")]
 pub(super) fn imported_keys(_: &Engine, _query: CommandGetImportedKeys) -> Result<RecordBatch> {
     Ok(foreign_keys())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every metadata command")]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every metadata command")]
 pub(super) fn cross_reference(_: &Engine, _query: CommandGetCrossReference) -> Result<RecordBatch> {
     Ok(foreign_keys())
 }

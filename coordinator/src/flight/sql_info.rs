@@ -68,7 +68,7 @@ fn build_sql_info() -> arrow_flight::error::Result<SqlInfoData> {
     info.append(SqlInfo::SqlCatalogAtStart, true);
     info.append(SqlInfo::SqlTransactionsSupported, false);
     info.append(SqlInfo::SqlDefaultTransactionIsolation, 0_i64);
-    Ok(info.build()?)
+    info.build()
 }
 
 fn build_types() -> Result<XdbcTypeInfoData, ArrowError> {

@@ -52,10 +52,8 @@ impl Shared {
     pub(super) async fn run(&self, ticket: &[u8], principal: &str) -> Result<Response<Data>, Status> {
         let Question { planned, context } = self.tickets.take(ticket, principal)?;
         let id = context.id.clone();
-        let batches = planned
-            .execute(&self.engine, Arc::clone(&context))
-            .await
-            .map_err(|error| status::of(&error, &id))?;
+        let batches =
+            planned.execute(&self.engine, Arc::clone(&context)).map_err(|error| status::of(&error, &id))?;
         messages::answer(planned.schema(), batches, context).await
     }
 

@@ -13,7 +13,7 @@ use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
 /// How long a handle lives without being used.
-const IDLE: Duration = Duration::from_secs(15 * 60);
+const IDLE: Duration = Duration::from_mins(15);
 
 /// All handles in use.
 #[derive(Debug, Default)]

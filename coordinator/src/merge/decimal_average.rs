@@ -51,9 +51,11 @@ impl ScalarUDFImpl for DecimalAverage {
         let quotients = totals.iter().zip(counts).map(|(total, count)| match (total, count) {
             (Some(total), Some(count)) if count != 0 => {
                 let product = i256::from_i128(total).wrapping_mul(factor);
-                match product.wrapping_div(i256::from_i128(count.into())).to_i128() {
-                    Some(quotient) => Ok(Some(quotient)),
-                    None => exec_err!("the average has more than 38 digits: cast the column to DOUBLE"),
+                let quotient = product.wrapping_div(i256::from_i128(count.into())).to_i128();
+                if quotient.is_some() {
+                    Ok(quotient)
+                } else {
+                    exec_err!("the average has more than 38 digits: cast the column to DOUBLE")
                 }
             }
             _ => Ok(None),

@@ -90,19 +90,23 @@ fn own(error: &DataFusionError) -> Option<QueryError> {
     None
 }
 
+/// Stages that the engine puts before its words.
+const STAGES: [&str; 6] = [
+    "Error during planning: ",
+    "Schema error: ",
+    "SQL error: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "This feature is not implemented: ",
+];
+
 /// The planner's words on one line, without the names of its stages.
 fn plain(error: &DataFusionError) -> String {
     let text = error.find_root().strip_backtrace();
     let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    const STAGES: [&str; 6] = [
-        "Error during planning: ",
-        "Schema error: ",
-        "SQL error: ",
-        "Execution error: ",
-        "Arrow error: ",
-        "This feature is not implemented: ",
-    ];
-    STAGES.iter().fold(text, |text, stage| text.strip_prefix(stage).map_or(text.clone(), str::to_owned))
+    STAGES
+        .iter()
+        .fold(text, |text, stage| text.strip_prefix(stage).map_or_else(|| text.clone(), str::to_owned))
 }
 
 impl From<QueryError> for DataFusionError {

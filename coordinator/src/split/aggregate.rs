@@ -113,10 +113,10 @@ impl Asked {
     pub(super) fn merge(
         &self,
         states: &[PlanExpr],
-        filter: Option<PlanExpr>,
+        filter: Option<&PlanExpr>,
         result: &ArrowType,
     ) -> Result<Merged> {
-        let filtered = |call: PlanExpr, also: Option<PlanExpr>| match [filter.clone(), also]
+        let filtered = |call: PlanExpr, also: Option<PlanExpr>| match [filter.cloned(), also]
             .into_iter()
             .flatten()
             .reduce(PlanExpr::and)
@@ -137,7 +137,7 @@ impl Asked {
                 Ok(Merged::average(summed, counted, result))
             }
             (aggregate, [count, mean, m2]) => {
-                let call = merged_moments(aggregate, [count.clone(), mean.clone(), m2.clone()])
+                let call = merged_moments(aggregate, &[count.clone(), mean.clone(), m2.clone()])
                     .ok_or_else(|| QueryError::internal("an aggregate without moments"))?;
                 Ok(Merged::plain(filtered(call, None)?, result))
             }
@@ -180,15 +180,14 @@ impl Merged {
         let result = result.clone();
         let finish = move |columns: Vec<PlanExpr>| {
             let [total, count]: [PlanExpr; 2] = columns.try_into().ok()?;
-            Some(match result {
-                ArrowType::Decimal128(..) => decimal_average(&result, total, count),
-                _ => {
-                    let count = cast(count, ArrowType::Float64);
-                    let none = PlanExpr::Literal(ScalarValue::Float64(None), None);
-                    when(count.clone().eq(lit(0.0)), none)
-                        .otherwise(cast(total, ArrowType::Float64) / count)
-                        .ok()?
-                }
+            Some(if let ArrowType::Decimal128(..) = result {
+                decimal_average(&result, total, count)
+            } else {
+                let count = cast(count, ArrowType::Float64);
+                let none = PlanExpr::Literal(ScalarValue::Float64(None), None);
+                when(count.clone().eq(lit(0.0)), none)
+                    .otherwise(cast(total, ArrowType::Float64) / count)
+                    .ok()?
             })
         };
         Self { calls: vec![total, count], finish: Box::new(finish), is_count: false }

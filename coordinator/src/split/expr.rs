@@ -140,7 +140,7 @@ impl Translator<'_> {
         while let Some(term) = open.pop() {
             match term {
                 PlanExpr::BinaryExpr(inner) if inner.op == plan_op => {
-                    open.extend([&*inner.right, &*inner.left])
+                    open.extend([&*inner.right, &*inner.left]);
                 }
                 term => terms.push(self.expr(term)?),
             }

@@ -34,14 +34,11 @@ pub(crate) struct FragmentTable {
 
 impl FragmentTable {
     /// The table of `fragment`, whose release has these columns.
-    pub(super) fn new(
-        fragment: Fragment,
-        columns: &[(String, DataType)],
-    ) -> std::result::Result<Self, QueryError> {
+    pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)]) -> Self {
         let fields: Vec<Field> =
             columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
         let only = nodes_named(&fragment.input).map(Arc::new);
-        Ok(Self { fragment: Arc::new(fragment), only, schema: Arc::new(Schema::new(fields)) })
+        Self { fragment: Arc::new(fragment), only, schema: Arc::new(Schema::new(fields)) }
     }
 
     /// What is asked.
@@ -55,9 +52,7 @@ impl FragmentTable {
     }
 
     /// The name it has in plans.
-    pub(super) fn name(&self) -> &'static str {
-        "release"
-    }
+    pub(super) const NAME: &str = "release";
 }
 
 impl fmt::Debug for FragmentTable {

@@ -43,11 +43,11 @@ pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
 
     let fields = aggregate.schema.iter().skip(aggregate.group_expr.len());
     let merges = asked.iter().zip(&states).zip(fields).map(|((asked, states), (_, field))| {
-        let states: Vec<PlanExpr> = states.iter().map(|index| leaf.column(&format!("p{index}"))).collect();
+        let states: Vec<PlanExpr> = states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
         asked.merge(&states, None, field.data_type())
     });
     let merges = merges.collect::<Result<Vec<_>>>()?;
-    let groups = (0..aggregate.group_expr.len()).map(|index| leaf.column(&format!("g{index}"))).collect();
+    let groups = (0..aggregate.group_expr.len()).map(|index| Leaf::column(&format!("g{index}"))).collect();
     merged(leaf.scan()?, groups, merges, aggregate)
 }
 
@@ -80,16 +80,16 @@ impl Leaf {
         let columns = fragment
             .columns(&|dataset| builder.contract(dataset))
             .map_err(|error| QueryError::sql(error.to_string()))?;
-        Ok(Self { table: Arc::new(FragmentTable::new(fragment, &columns)?) })
+        Ok(Self { table: Arc::new(FragmentTable::new(fragment, &columns)) })
     }
 
-    pub(super) fn column(&self, name: &str) -> PlanExpr {
-        PlanExpr::Column(PlanColumn::new(Some(TableReference::bare(self.table.name())), name))
+    pub(super) fn column(name: &str) -> PlanExpr {
+        PlanExpr::Column(PlanColumn::new(Some(TableReference::bare(FragmentTable::NAME)), name))
     }
 
     pub(super) fn scan(&self) -> Result<LogicalPlanBuilder> {
         let table: Arc<FragmentTable> = Arc::clone(&self.table);
-        LogicalPlanBuilder::scan(self.table.name().to_owned(), provider_as_source(table), None)
+        LogicalPlanBuilder::scan(FragmentTable::NAME, provider_as_source(table), None)
             .map_err(|error| QueryError::planning(&error))
     }
 }

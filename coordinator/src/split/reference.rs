@@ -52,12 +52,12 @@ pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
     let states: Vec<Vec<usize>> = asked.iter().map(|(asked, _)| measures.add(asked)).collect();
     let leaf = Leaf::new(Fragment { input: relation, keys: translated, measures: measures.list }, &builder)?;
 
-    let over_release = |expr: &PlanExpr| keys.replaced(expr, &leaf);
+    let over_release = |expr: &PlanExpr| keys.replaced(expr);
     let fields = aggregate.schema.iter().skip(groups.len());
     let merges = asked.iter().zip(&states).zip(fields).map(|(((asked, outside), states), (_, field))| {
-        let states: Vec<PlanExpr> = states.iter().map(|index| leaf.column(&format!("p{index}"))).collect();
+        let states: Vec<PlanExpr> = states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
         let outside = outside.as_ref().map(over_release).transpose()?;
-        asked.merge(&states, outside, field.data_type())
+        asked.merge(&states, outside.as_ref(), field.data_type())
     });
     let merges = merges.collect::<Result<Vec<_>>>()?;
     let groups = groups.iter().map(over_release).collect::<Result<Vec<_>>>()?;
@@ -256,11 +256,11 @@ impl Keys<'_> {
     }
 
     /// `expr` over the release instead of the federated part.
-    fn replaced(&self, expr: &PlanExpr, leaf: &Leaf) -> Result<PlanExpr> {
+    fn replaced(&self, expr: &PlanExpr) -> Result<PlanExpr> {
         let replaced = expr.clone().unalias().transform_down(|node| {
             Ok(match self.list.iter().position(|key| *key == node) {
                 Some(place) => Transformed::new(
-                    leaf.column(&format!("g{place}")),
+                    Leaf::column(&format!("g{place}")),
                     true,
                     datafusion::common::tree_node::TreeNodeRecursion::Jump,
                 ),
@@ -280,15 +280,12 @@ fn rebuilt(plan: &LogicalPlan, federated: &LogicalPlan, keys: &Keys<'_>, leaf: &
     match plan {
         LogicalPlan::Filter(filter) => {
             let input = rebuilt(&filter.input, federated, keys, leaf)?;
-            let predicate = keys.replaced(&filter.predicate, leaf)?;
+            let predicate = keys.replaced(&filter.predicate)?;
             Filter::try_new(predicate, input.into()).map(LogicalPlan::Filter).map_err(planning)
         }
         LogicalPlan::Join(join) => {
-            let on = join
-                .on
-                .iter()
-                .map(|(left, right)| Ok((keys.replaced(left, leaf)?, keys.replaced(right, leaf)?)));
-            let filter = join.filter.as_ref().map(|filter| keys.replaced(filter, leaf)).transpose()?;
+            let on = join.on.iter().map(|(left, right)| Ok((keys.replaced(left)?, keys.replaced(right)?)));
+            let filter = join.filter.as_ref().map(|filter| keys.replaced(filter)).transpose()?;
             Join::try_new(
                 rebuilt(&join.left, federated, keys, leaf)?.into(),
                 rebuilt(&join.right, federated, keys, leaf)?.into(),

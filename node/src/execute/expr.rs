@@ -67,12 +67,12 @@ fn unary(op: UnaryOp, operand: &Expr) -> Result<PlanExpr> {
 
 fn case(branches: &[Branch], otherwise: Option<&Expr>) -> Result<PlanExpr> {
     let pairs = branches.iter().map(|Branch { when, then }| Ok((boxed(when)?, boxed(then)?)));
-    let otherwise = otherwise.map(|expr| boxed(expr)).transpose()?;
+    let otherwise = otherwise.map(boxed).transpose()?;
     Ok(PlanExpr::Case(datafusion::logical_expr::Case::new(None, pairs.collect::<Result<_>>()?, otherwise)))
 }
 
 fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
-    let lowered = arguments.iter().map(|argument| lower(argument)).collect::<Result<Vec<_>>>()?;
+    let lowered = arguments.iter().map(lower).collect::<Result<Vec<_>>>()?;
     Ok(match (function, lowered.as_slice()) {
         (Function::Concat, [first, rest @ ..]) => rest.iter().fold(first.clone(), |text, next| {
             let (left, right) = (Box::new(text), Box::new(next.clone()));

@@ -46,12 +46,12 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered) -> Result<LogicalPl
 /// The aggregate calls of one state, and the state as an expression over them.
 fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<PlanExpr>, PlanExpr)> {
     let name = format!("s{index}");
-    let filter = measure.filter.as_ref().map(|filter| lower(filter)).transpose()?;
+    let filter = measure.filter.as_ref().map(lower).transpose()?;
     let filtered = |call: PlanExpr| match &filter {
         Some(filter) => call.filter(filter.clone()).build(),
         None => Ok(call),
     };
-    let argument = measure.argument.as_ref().map(|argument| lower(argument)).transpose()?;
+    let argument = measure.argument.as_ref().map(lower).transpose()?;
     let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(&name)], col(&name)));
     match (measure.state, argument) {
         (State::Rows, None) => one(count(lit(1_i64))),
@@ -89,8 +89,8 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
 
 /// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.
 fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
-    let filter = measure.filter.as_ref().map(|filter| lower(filter)).transpose()?;
-    let argument = measure.argument.as_ref().map(|argument| lower(argument)).transpose()?;
+    let filter = measure.filter.as_ref().map(lower).transpose()?;
+    let argument = measure.argument.as_ref().map(lower).transpose()?;
     let present = argument.map(|argument| match measure.state {
         // Both zeros: the engine's order tells them apart.
         State::Sum => {

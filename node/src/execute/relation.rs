@@ -11,7 +11,7 @@ use jigsaw_proto::id::DatasetName;
 
 use super::expr::lower as lower_expr;
 use crate::sources::Dataset;
-use crate::validate::Approved;
+use crate::validate::{Approved, counted_entities};
 
 /// A plan, and where each kind of entity is in its rows.
 pub(super) struct Lowered {
@@ -55,7 +55,7 @@ impl Builder<'_> {
         let held = held.ok_or_else(|| DataFusionError::Plan("a dataset that was not approved".to_owned()))?;
         let plan =
             LogicalPlanBuilder::scan(TableReference::bare(alias), provider_as_source(held.provider()), None)?;
-        let entities = self.approved.entities_of(held).map(|name| column(alias, name)).collect();
+        let entities = counted_entities(held).map(|name| column(alias, name)).collect();
         let columns = held.visible().columns.iter().map(|named| column(alias, named.name.as_str()));
         let columns = columns.chain([lit(self.node).alias(NODE_COLUMN)]).collect();
         projected(Lowered { plan, entities }, columns, alias)
@@ -75,7 +75,7 @@ impl Builder<'_> {
         };
         let keys: (Vec<PlanColumn>, Vec<PlanColumn>) =
             on.iter().map(|(left, right)| (key(left), key(right))).unzip();
-        let filter = filter.as_ref().map(|filter| lower_expr(filter)).transpose()?;
+        let filter = filter.as_ref().map(lower_expr).transpose()?;
         let plan = left.plan.join(right.plan.build()?, kind, keys, filter)?;
         Ok(Lowered { plan, entities: [left.entities, right.entities].concat() })
     }

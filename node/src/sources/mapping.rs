@@ -72,7 +72,7 @@ async fn selected(
     let state = context.state();
     let analyzed = state
         .analyzer()
-        .execute_and_check(frame.into_unoptimized_plan(), &state.config_options().clone(), |_, _| {})
+        .execute_and_check(frame.into_unoptimized_plan(), &Arc::clone(state.config_options()), |_, _| {})
         .map_err(failed)?;
     total(analyzed).map_err(failed)
 }

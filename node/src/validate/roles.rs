@@ -22,7 +22,7 @@ use jigsaw_proto::release::ReleaseMode;
 use crate::sources::Dataset;
 
 /// The entity columns that are counted for a dataset: none if it is open.
-pub(super) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> {
+pub(crate) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> {
     let counted = dataset.policy().mode() == ReleaseMode::Protected;
     dataset.visible().entities().filter(move |_| counted).map(|column| column.name.as_str())
 }
@@ -32,7 +32,7 @@ pub(super) fn check(
     fragment: &Fragment,
     datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
 ) -> Result<usize, Refusal> {
-    let Uses { uses, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
+    let Rows { columns: uses, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
     let input = Input { uses: &uses };
     for key in &fragment.keys {
         input.condition(key, "GROUP BY")?;
@@ -55,9 +55,9 @@ enum Use {
 }
 
 /// The columns of a relation and the protection of its rows.
-struct Uses {
+struct Rows {
     /// in the order of the relation's columns, as the type check has them
-    uses: Vec<(Column, Use)>,
+    columns: Vec<(Column, Use)>,
     kinds: usize,
     protected: bool,
 }
@@ -67,29 +67,29 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn relation(&self, relation: &Relation) -> Result<Uses, Refusal> {
+    fn relation(&self, relation: &Relation) -> Result<Rows, Refusal> {
         match relation {
             Relation::Scan { dataset, alias } => Ok(self.scan(dataset, alias)),
             Relation::Filter { input, predicate } => {
                 let uses = self.relation(input)?;
-                Input { uses: &uses.uses }.condition(predicate, "WHERE")?;
+                Input { uses: &uses.columns }.condition(predicate, "WHERE")?;
                 Ok(uses)
             }
             Relation::Project { input, alias, columns } => {
-                let Uses { uses, kinds, protected } = self.relation(input)?;
+                let Rows { columns: uses, kinds, protected } = self.relation(input)?;
                 let input = Input { uses: &uses };
                 let columns =
                     columns.iter().map(|(name, expr)| Ok((Column::new(alias, name), input.projected(expr)?)));
-                Ok(Uses { uses: columns.collect::<Result<_, Refusal>>()?, kinds, protected })
+                Ok(Rows { columns: columns.collect::<Result<_, Refusal>>()?, kinds, protected })
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
         }
     }
 
-    fn scan(&self, name: &DatasetName, alias: &str) -> Uses {
+    fn scan(&self, name: &DatasetName, alias: &str) -> Rows {
         let Some(dataset) = self.datasets.get(name) else {
-            return Uses { uses: vec![], kinds: 0, protected: true };
+            return Rows { columns: vec![], kinds: 0, protected: true };
         };
         let protected = dataset.policy().mode() == ReleaseMode::Protected;
         let columns = dataset.visible().columns.iter().map(|column| {
@@ -102,14 +102,14 @@ impl Checker<'_> {
             (Column::new(alias, column.name.as_str()), permitted)
         });
         let node = (Column::new(alias, NODE_COLUMN), Use::Free);
-        Uses { uses: columns.chain([node]).collect(), kinds: counted_entities(dataset).count(), protected }
+        Rows { columns: columns.chain([node]).collect(), kinds: counted_entities(dataset).count(), protected }
     }
 
-    fn join(&self, join: &Join) -> Result<Uses, Refusal> {
+    fn join(&self, join: &Join) -> Result<Rows, Refusal> {
         let (left, right) = (self.relation(&join.left)?, self.relation(&join.right)?);
         let mut on_entity = false;
         for (left_key, right_key) in &join.on {
-            let side = |uses: &Uses, key: &Column| Input { uses: &uses.uses }.of(key);
+            let side = |uses: &Rows, key: &Column| Input { uses: &uses.columns }.of(key);
             match (side(&left, left_key), side(&right, right_key)) {
                 (Use::Entity, Use::Entity) => on_entity = true,
                 (Use::Free, Use::Free) => {}
@@ -137,23 +137,27 @@ impl Checker<'_> {
                 "two protected datasets are joined on their entity: add the equality of the entity columns to ON".to_owned(),
             ));
         }
-        let uses: Vec<(Column, Use)> = left.uses.into_iter().chain(right.uses).collect();
+        let uses: Vec<(Column, Use)> = left.columns.into_iter().chain(right.columns).collect();
         if let Some(filter) = &join.filter {
             Input { uses: &uses }.condition(filter, "ON")?;
         }
-        Ok(Uses { uses, kinds: left.kinds + right.kinds, protected: left.protected || right.protected })
+        Ok(Rows {
+            columns: uses,
+            kinds: left.kinds + right.kinds,
+            protected: left.protected || right.protected,
+        })
     }
 
     /// A column of a union may be used as the strictest of its branches allows. Branches line up by place, as their rows do.
-    fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Uses, Refusal> {
+    fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Rows, Refusal> {
         let mut branches = inputs.iter().map(|input| self.relation(input));
         let Some(first) = branches.next() else {
-            return Ok(Uses { uses: vec![], kinds: 0, protected: true });
+            return Ok(Rows { columns: vec![], kinds: 0, protected: true });
         };
         let mut union = first?;
         for branch in branches {
             let branch = branch?;
-            if union.kinds != branch.kinds || union.uses.len() != branch.uses.len() {
+            if union.kinds != branch.kinds || union.columns.len() != branch.columns.len() {
                 return Err(refused(
                     RefusalCode::NotInLanguage,
                     "the branches of UNION ALL differ in the number of columns or of entity columns: ask each by itself"
@@ -161,11 +165,11 @@ impl Checker<'_> {
                 ));
             }
             union.protected |= branch.protected;
-            for ((_, permitted), (_, other)) in union.uses.iter_mut().zip(branch.uses) {
+            for ((_, permitted), (_, other)) in union.columns.iter_mut().zip(branch.columns) {
                 *permitted = strictest(*permitted, other);
             }
         }
-        for (column, _) in &mut union.uses {
+        for (column, _) in &mut union.columns {
             alias.clone_into(&mut column.relation);
         }
         Ok(union)
@@ -264,12 +268,11 @@ impl Input<'_> {
         }
         let Some(argument) = &measure.argument else { return Ok(()) };
         match measure.state {
-            State::Entities if self.is_entity(argument) => Ok(()),
+            State::Entities | State::Rows | State::Count if self.is_entity(argument) => Ok(()),
             State::Entities => Err(refused(
                 RefusalCode::AggregateNotAllowed,
                 format!("{argument} is no entity column: only entities are counted distinct"),
             )),
-            State::Rows | State::Count if self.is_entity(argument) => Ok(()),
             State::Min | State::Max if protected => Err(refused(
                 RefusalCode::AggregateNotAllowed,
                 format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),

@@ -292,7 +292,7 @@ impl Relation {
                 let types =
                     |scope: &Scope| scope.columns.iter().map(|(_, data_type)| data_type.clone()).collect();
                 let wanted: Vec<DataType> = types(first);
-                for other in rest.iter().map(types).filter(|other: &Vec<DataType>| *other != wanted) {
+                if let Some(other) = rest.iter().map(types).find(|other: &Vec<DataType>| *other != wanted) {
                     return Err(mismatch(self, &list(&wanted), &list(&other)));
                 }
                 let named = first
