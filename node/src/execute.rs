@@ -5,6 +5,7 @@
 
 mod contributors;
 mod expr;
+mod guarded;
 mod measure;
 mod relation;
 mod session;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
 use datafusion::error::DataFusionError;
@@ -42,12 +43,16 @@ impl Raw {
 
     /// For each kind of entity, the number of entities of each group, counted up to the threshold. Empty when open.
     pub(crate) fn entities(&self) -> impl Iterator<Item = &arrow::array::UInt64Array> {
-        self.entities.iter().map(|counts| counts.as_primitive::<UInt64Type>())
+        self.entities.iter().map(arrow::array::AsArray::as_primitive::<UInt64Type>)
     }
 
     /// The same for the entities that contribute to one measure.
     pub(crate) fn contributors(&self, measure: usize) -> impl Iterator<Item = &arrow::array::UInt64Array> {
-        self.contributors.get(measure).into_iter().flatten().map(|counts| counts.as_primitive::<UInt64Type>())
+        self.contributors
+            .get(measure)
+            .into_iter()
+            .flatten()
+            .map(arrow::array::AsArray::as_primitive::<UInt64Type>)
     }
 }
 
@@ -154,3 +159,6 @@ fn exactly(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, DataFusi
 
 /// A physical plan that can be run again and again.
 type Plan = Arc<dyn ExecutionPlan>;
+
+#[cfg(test)]
+mod tests;

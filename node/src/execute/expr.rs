@@ -11,6 +11,7 @@ use jigsaw_proto::expr::{BinaryOp, Branch, Expr, Interval, Literal, UnaryOp, Val
 use jigsaw_proto::function::Function;
 use jigsaw_proto::types::{DataType, TimeUnit};
 
+use super::guarded::{Guarded, GuardedCast};
 use super::relation::column;
 use super::total::{DaysBetween, TotalAbs, TotalArithmetic, TotalNegate};
 
@@ -34,7 +35,7 @@ pub(super) fn lower(expr: &Expr) -> Result<PlanExpr> {
             PlanExpr::Like(Like::new(*negated, boxed(operand)?, pattern, None, *ignore_case))
         }
         Expr::Case { branches, otherwise } => case(branches, otherwise.as_deref())?,
-        Expr::TryCast { operand, to } => PlanExpr::TryCast(TryCast::new(boxed(operand)?, to.to_arrow())),
+        Expr::TryCast { operand, to } => cast(lower(operand)?, to),
         Expr::Call { function, arguments } => call(*function, arguments)?,
     })
 }
@@ -92,8 +93,21 @@ fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
         }
         (Function::Abs, _) => ScalarUDF::from(TotalAbs::new()).call(lowered),
         (Function::DaysBetween, _) => ScalarUDF::from(DaysBetween::new()).call(lowered),
+        (Function::DateBin | Function::DateTrunc | Function::Sqrt, _) => {
+            ScalarUDF::from(Guarded::new(registered(function)?)).call(lowered)
+        }
         (function, _) => registered(function)?.call(lowered),
     })
+}
+
+/// `TRY_CAST`, which the engine itself may only be trusted with for numbers.
+fn cast(operand: PlanExpr, to: &DataType) -> PlanExpr {
+    match to {
+        DataType::Text | DataType::Date | DataType::Timestamp { .. } => {
+            ScalarUDF::from(GuardedCast::new(to.to_arrow())).call(vec![operand])
+        }
+        _ => PlanExpr::TryCast(TryCast::new(Box::new(operand), to.to_arrow())),
+    }
 }
 
 /// Operators of the engine that are total; arithmetic is not.

@@ -15,6 +15,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use jigsaw_proto::expr::BinaryOp;
 
+use super::guarded::{attempt, in_calendar};
+
 /// `+`, `−`, `×`, `÷` and `%` of the language.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct TotalArithmetic {
@@ -43,13 +45,12 @@ impl TotalArithmetic {
             BinaryOp::Divide | BinaryOp::Modulo => &without_zeros(right)?,
             _ => right,
         };
-        match self.checked(left, right) {
-            Ok(result) => Ok(result),
-            Err(_) => {
-                row_by_row(left.len(), &self.result_type(left.data_type(), right.data_type())?, |row| {
-                    self.checked(&left.slice(row, 1), &right.slice(row, 1))
-                })
-            }
+        let left = &in_calendar(left);
+        match attempt(|| self.checked(left, right)) {
+            Some(result) => Ok(result),
+            None => row_by_row(left.len(), &self.result_type(left.data_type(), right.data_type())?, |row| {
+                self.checked(&left.slice(row, 1), &right.slice(row, 1))
+            }),
         }
     }
 
@@ -90,11 +91,9 @@ impl ScalarUDFImpl for TotalArithmetic {
             // A constant operand is not spread out: the kernels take it as it is.
             [ColumnarValue::Array(left), ColumnarValue::Scalar(right)] if !self.divides() => {
                 let constant = right.to_scalar()?;
-                match self.checked(left, &constant) {
-                    Ok(result) => Ok(ColumnarValue::Array(result)),
-                    Err(_) => {
-                        Ok(ColumnarValue::Array(self.total(left, &right.to_array_of_size(left.len())?)?))
-                    }
+                match attempt(|| self.checked(&in_calendar(left), &constant)) {
+                    Some(result) => Ok(ColumnarValue::Array(result)),
+                    None => Ok(ColumnarValue::Array(self.total(left, &right.to_array_of_size(left.len())?)?)),
                 }
             }
             _ => match ColumnarValue::values_to_arrays(&arguments.args)?.as_slice() {
@@ -126,14 +125,17 @@ fn without_zeros(divisors: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// Computes each row by itself; a row that fails is NULL.
-fn row_by_row(
+pub(super) fn row_by_row<E>(
     rows: usize,
     data_type: &DataType,
-    compute: impl Fn(usize) -> std::result::Result<ArrayRef, ArrowError>,
+    compute: impl Fn(usize) -> std::result::Result<ArrayRef, E>,
 ) -> Result<ArrayRef> {
     let null = new_null_array(data_type, 1);
     let cells: Vec<ArrayRef> =
-        (0..rows).map(|row| compute(row).unwrap_or_else(|_| Arc::clone(&null))).collect();
+        (0..rows).map(|row| attempt(|| compute(row)).unwrap_or_else(|| Arc::clone(&null))).collect();
+    if cells.is_empty() {
+        return Ok(new_null_array(data_type, 0));
+    }
     let cells: Vec<&dyn Array> = cells.iter().map(|cell| &**cell).collect();
     Ok(concat(&cells)?)
 }
