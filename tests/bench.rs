@@ -3,7 +3,11 @@
 //! 33 nodes and a coordinator in this process, over real sockets and mutual TLS, on the same files and cores as the peers in the
 //! same run. It prints medians and ratios, the machine and the commit; nothing here is asserted.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on stops; it prints its results")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot go on stops; it prints its results"
+)]
 
 #[path = "bench/fan_out.rs"]
 mod fan_out;
@@ -31,7 +35,10 @@ struct Arguments {
 /// Questions, in the words of everybody.
 const QUESTIONS: [(&str, &str); 3] = [
     ("trivial group-by", "SELECT measure, COUNT(*) AS n FROM env_reading GROUP BY measure"),
-    ("average by site", "SELECT site_code, measure, AVG(value) AS mean, COUNT(value) AS n FROM env_reading GROUP BY site_code, measure"),
+    (
+        "average by site",
+        "SELECT site_code, measure, AVG(value) AS mean, COUNT(value) AS n FROM env_reading GROUP BY site_code, measure",
+    ),
     (
         "filter by hour",
         "SELECT EXTRACT(HOUR FROM ts) AS hour, SUM(value) AS total FROM env_reading WHERE measure = 'NO2' AND value > 10 GROUP BY EXTRACT(HOUR FROM ts)",
@@ -43,7 +50,9 @@ async fn main() {
     let arguments = Arguments::parse();
     let cores = std::thread::available_parallelism().unwrap();
     println!("33 nodes, {cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
-    println!("| rows per node | question | federation ms | bare fan-out ms | DataFusion ms | DuckDB ms | federation : DataFusion | planning ms | bytes out per node | of bytes on disk |");
+    println!(
+        "| rows per node | question | federation ms | bare fan-out ms | DataFusion ms | DuckDB ms | federation : DataFusion | planning ms | bytes out per node | of bytes on disk |"
+    );
     println!("|-|-|-|-|-|-|-|-|-|-|");
     for rows in arguments.rows {
         measure(rows, arguments.runs).await;
@@ -63,7 +72,10 @@ async fn measure(rows: usize, runs: usize) {
     for (name, sql) in QUESTIONS {
         let bare = median(runs, async || fan_out.ping().await).await;
         let asked = median(runs, async || drop(federation.ask(sql).await.unwrap())).await;
-        let planning = median(runs, async || drop(federation.plan(sql, harness::federation::Asking::default()).await.unwrap())).await;
+        let planning = median(runs, async || {
+            drop(federation.plan(sql, harness::federation::Asking::default()).await.unwrap())
+        })
+        .await;
         let alone = median(runs, async || single.ask(sql).await).await;
         let duck = peers::duckdb(&dir, sql, runs).map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
         let bytes = fan_out.bytes(sql, &federation).await;
@@ -101,5 +113,8 @@ fn ms(time: Duration) -> f64 {
 
 fn commit() -> String {
     let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    output.map_or_else(|_| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.map_or_else(
+        |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

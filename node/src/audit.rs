@@ -38,6 +38,7 @@ struct Line {
     released_cells: u64,
     withheld_cells: u64,
     policy: String,
+    bytes: usize,
     digest: String,
     milliseconds: u64,
 }
@@ -109,6 +110,7 @@ impl Entry {
         line.released_cells = manifest.released_cells;
         line.withheld_cells = manifest.withheld_cells;
         line.policy.clone_from(&manifest.policy);
+        line.bytes = bytes.len();
         line.digest = digest;
         self.write(line, "released").await
     }

@@ -8,17 +8,6 @@
 //!
 //! Each stage gives a type that only it can make and that the next one demands. Rows are read in `execute` alone, and what it
 //! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent.
-//!
-//! ```
-//! fn sendable(release: &jigsaw_node::Release) -> impl Sized + '_ {
-//!     jigsaw_node::server::messages(release)
-//! }
-//! ```
-//! ```compile_fail
-//! fn sendable(raw: &jigsaw_node::Raw) -> impl Sized + '_ {
-//!     jigsaw_node::server::messages(raw)
-//! }
-//! ```
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

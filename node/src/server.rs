@@ -54,6 +54,19 @@ pub(crate) async fn serve(
 
 /// The messages of a release: its schema, its rows, and its manifest with the last of them.
 ///
+/// Only a [`Release`] can be sent:
+/// ```
+/// fn sendable(release: &jigsaw_node::Release) -> bool {
+///     jigsaw_node::server::messages(release).is_ok()
+/// }
+/// ```
+/// What was computed from rows, before disclosure control, cannot:
+/// ```compile_fail
+/// fn sendable(raw: &jigsaw_node::Raw) -> bool {
+///     jigsaw_node::server::messages(raw).is_ok()
+/// }
+/// ```
+///
 /// # Errors
 /// Columns that Arrow cannot encode: a fault of this node.
 pub fn messages(release: &Release) -> Result<Vec<FlightData>, ArrowError> {

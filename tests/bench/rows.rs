@@ -79,7 +79,12 @@ fn write(path: &Path, node: usize, rows: usize) -> Result<(), Box<dyn Error>> {
     Ok(fs::rename(part, path)?)
 }
 
-fn batch(random: &mut ChaCha8Rng, node: usize, first: usize, last: usize) -> Result<RecordBatch, Box<dyn Error>> {
+fn batch(
+    random: &mut ChaCha8Rng,
+    node: usize,
+    first: usize,
+    last: usize,
+) -> Result<RecordBatch, Box<dyn Error>> {
     let rows = first..last;
     let site = |row: usize| format!("S{node:02}{:02}", row % 15);
     let sites: StringArray = rows.clone().map(|row| Some(site(row))).collect();
@@ -88,7 +93,8 @@ fn batch(random: &mut ChaCha8Rng, node: usize, first: usize, last: usize) -> Res
     let units: StringArray = rows.clone().map(|_| Some("µg/m3")).collect();
     let hour = |row: usize| i64::try_from(row / 75).map(|hour| 1_640_995_200_000_000 + hour * 3_600_000_000);
     let times: TimestampMicrosecondArray = rows.clone().map(|row| hour(row).ok()).collect();
-    let values: Float64Array = rows.map(|_| Some(f64::from(random.random_range(0_u32..1000)) / 10.0)).collect();
+    let values: Float64Array =
+        rows.map(|_| Some(f64::from(random.random_range(0_u32..1000)) / 10.0)).collect();
     let columns: [(&str, ArrayRef); 6] = [
         ("site_code", Arc::new(sites)),
         ("borough_gss", Arc::new(boroughs)),

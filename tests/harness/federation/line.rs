@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use arrow_flight::Ticket;
 use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::{Empty, Ticket};
 use jigsaw_proto::tls::TlsMaterial;
 use tonic::Status;
 use tonic::transport::{Channel, Error};
@@ -40,6 +40,16 @@ impl Federation {
 }
 
 impl Line {
+    /// A call that a node answers without looking at anything.
+    ///
+    /// # Errors
+    /// A node that does not take the call.
+    pub async fn ping(&mut self) -> Result<(), Status> {
+        let mut actions = self.0.list_actions(Empty {}).await?.into_inner();
+        while actions.message().await?.is_some() {}
+        Ok(())
+    }
+
     /// Asks with a ticket of these bytes; the number of messages that came.
     ///
     /// # Errors
