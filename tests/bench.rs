@@ -73,7 +73,7 @@ async fn measure(rows: usize, runs: usize) {
         let bare = median(runs, async || fan_out.ping().await).await;
         let asked = median(runs, async || drop(federation.ask(sql).await.unwrap())).await;
         let planning = median(runs, async || {
-            drop(federation.plan(sql, harness::federation::Asking::default()).await.unwrap())
+            drop(federation.plan(sql, harness::federation::Asking::default()).await.unwrap());
         })
         .await;
         let alone = median(runs, async || single.ask(sql).await).await;

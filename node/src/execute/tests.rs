@@ -71,7 +71,7 @@ impl Bench {
     }
 
     async fn try_run(&self, fragment: Fragment) -> Result<Raw, Error> {
-        execute(&self.approve(fragment).await, &self.engine, Duration::from_secs(60)).await
+        execute(&self.approve(fragment).await, &self.engine, Duration::from_mins(1)).await
     }
 
     async fn run(&self, fragment: Fragment) -> Raw {
