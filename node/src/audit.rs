@@ -20,7 +20,14 @@ use tracing::error;
 /// The log file.
 #[derive(Debug, Clone)]
 pub(crate) struct Audit {
-    file: Arc<Mutex<File>>,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+    /// whether the last write failed and may have left half a line
+    torn: bool,
 }
 
 /// One line of the log.
@@ -50,18 +57,9 @@ impl Audit {
             std::fs::create_dir_all(folder)?;
         }
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        if file.seek(SeekFrom::End(0))? > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(
-                    b"\n{\"outcome\":\"torn\",\"note\":\"the line above was cut off by a crash\"}\n",
-                )?;
-            }
-        }
+        seal(&mut file)?;
         file.sync_all()?;
-        Ok(Self { file: Arc::new(Mutex::new(file)) })
+        Ok(Self { log: Arc::new(Mutex::new(Log { file, torn: false })) })
     }
 
     /// Opens the entry of one request.
@@ -73,10 +71,30 @@ impl Audit {
     fn append(&self, line: &Line) -> io::Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Log { file, torn } = &mut *log;
+        if *torn {
+            seal(file)?;
+        }
+        *torn = true;
         file.write_all(text.as_bytes())?;
-        file.sync_data()
+        file.sync_data()?;
+        *torn = false;
+        Ok(())
     }
+}
+
+/// A last line without an end, of a crash or a full disk, is closed with a note, never cut off.
+fn seal(file: &mut File) -> io::Result<()> {
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n{\"outcome\":\"torn\",\"note\":\"the line above was cut off\"}\n")?;
+        }
+    }
+    Ok(())
 }
 
 /// The entry of a request under way. It is closed exactly once.
@@ -144,5 +162,52 @@ fn closed(line: Line, outcome: &'static str, opened: Instant) -> Line {
         outcome,
         milliseconds: u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX),
         ..line
+    }
+}
+
+#[cfg(test)]
+impl Audit {
+    /// Another file in the place of the log's, which is given back.
+    pub(crate) fn swap(&self, file: File) -> File {
+        std::mem::replace(&mut self.log.lock().unwrap().file, file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_off_is_sealed_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        std::fs::write(&path, "{\"outcome\":\"released\"}\n{\"outcome\":\"rel").unwrap();
+        let audit = Audit::open(&path).unwrap();
+        drop(audit.entry("coordinator.example"));
+        let lines = lines(&path);
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!(lines[1], "{\"outcome\":\"rel");
+        assert!(lines[2].contains("torn"), "{lines:?}");
+        assert!(lines[3].contains("abandoned"), "{lines:?}");
+    }
+
+    #[test]
+    fn half_a_line_of_a_full_disk_does_not_swallow_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let audit = Audit::open(&path).unwrap();
+        let log = audit.swap(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        drop(audit.entry("coordinator.example"));
+        std::fs::write(&path, "{\"outcome\":\"aban").unwrap();
+        audit.swap(log);
+        drop(audit.entry("coordinator.example"));
+        drop(audit.entry("coordinator.example"));
+        let lines = lines(&path);
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert!(lines[1].contains("torn") && lines[2].contains("abandoned"), "{lines:?}");
     }
 }

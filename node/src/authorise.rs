@@ -1,7 +1,7 @@
 //! `request → Permit`: who asks, and whether this node serves them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::tls::certificate_has_identity;
@@ -15,12 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Permit {
     request: FragmentRequest,
+    asked: Instant,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Permit {
     pub(crate) fn request(&self) -> &FragmentRequest {
         &self.request
+    }
+
+    /// What is left of the time after which the answer is of no use.
+    pub(crate) fn time_left(&self) -> Duration {
+        Duration::from_millis(self.request.deadline_ms).saturating_sub(self.asked.elapsed())
     }
 }
 
@@ -45,6 +51,7 @@ pub(crate) fn identify(certificate: Option<&[u8]>, coordinators: &[String]) -> R
 /// # Errors
 /// `N02` or `N03` for what is no request, `N04` if the node is busy.
 pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<Permit, Refusal> {
+    let asked = Instant::now();
     let request = FragmentRequest::decode(ticket).map_err(|error| {
         let code = match error {
             InvalidRequest::OtherVersion { .. } => RefusalCode::OtherVersion,
@@ -61,5 +68,18 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
     };
     let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-    Ok(Permit { request, _turn: turn })
+    Ok(Permit { request, asked, _turn: turn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_pinned_certificate_nobody_is_served() {
+        let pinned = ["coordinator.example".to_owned()];
+        for certificate in [None, Some(&b""[..]), Some(&b"coordinator.example"[..])] {
+            assert_eq!(identify(certificate, &pinned).unwrap_err().code, RefusalCode::NotServed);
+        }
+    }
 }

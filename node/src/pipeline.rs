@@ -11,7 +11,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_flight::FlightData;
 use futures::FutureExt;
@@ -69,7 +68,7 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
 async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     let request = permit.request();
     let approved = validate(permit, &node.datasets)?;
-    let deadline = node.limits.deadline.min(Duration::from_millis(request.deadline_ms));
+    let deadline = node.limits.deadline.min(permit.time_left());
     let raw = match execute(&approved, &node.engine, deadline).await {
         Ok(raw) => raw,
         Err(problem) => {
@@ -147,3 +146,6 @@ fn unwritable(problem: &std::io::Error) -> Refusal {
         "the node cannot write its audit log, so it releases nothing: try again later",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,11 @@
 
 mod roles;
 mod size;
+mod summand;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jigsaw_proto::contract::{Contract, Role};
-use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
@@ -28,7 +27,7 @@ pub(crate) struct Approved {
     fragment: Fragment,
     columns: Vec<(String, DataType)>,
     arguments: Vec<Option<DataType>>,
-    resolutions: Vec<f64>,
+    steps: Vec<f64>,
     datasets: BTreeMap<DatasetName, Arc<Dataset>>,
     kinds: usize,
 }
@@ -67,10 +66,8 @@ pub(crate) fn validate(
             .map_err(|error| nonsense(&error))
     });
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    let kinds = roles::check(fragment, &datasets)?;
-    let resolutions =
-        fragment.measures.iter().map(|measure| resolution(measure.argument.as_ref(), &datasets)).collect();
-    Ok(Approved { fragment: fragment.clone(), columns, arguments, resolutions, datasets, kinds })
+    let roles::Checked { kinds, steps } = roles::check(fragment, &datasets)?;
+    Ok(Approved { fragment: fragment.clone(), columns, arguments, steps, datasets, kinds })
 }
 
 impl Approved {
@@ -89,8 +86,8 @@ impl Approved {
     }
 
     /// The step of the published figure of a measure.
-    pub(crate) fn resolution(&self, measure: usize) -> f64 {
-        self.resolutions.get(measure).copied().unwrap_or(1.0)
+    pub(crate) fn step(&self, measure: usize) -> f64 {
+        self.steps.get(measure).copied().unwrap_or(1.0)
     }
 
     /// The strictest mode of the datasets read.
@@ -138,17 +135,4 @@ impl Approved {
     pub(crate) fn data_as_of(&self) -> String {
         self.datasets.values().map(|dataset| dataset.data_as_of()).max().unwrap_or_default()
     }
-}
-
-/// The coarsest resolution of the measures in an argument, 1 if it has none.
-fn resolution(argument: Option<&Expr>, datasets: &BTreeMap<DatasetName, Arc<Dataset>>) -> f64 {
-    let of = |contract: &Contract, name: &str| match &contract.column(name)?.role {
-        Role::Measure { resolution, .. } => Some(*resolution),
-        _ => None,
-    };
-    let names = argument.map(Expr::columns).unwrap_or_default();
-    let steps = names.iter().flat_map(|column| {
-        datasets.values().filter_map(|dataset| of(dataset.visible(), &column.name)).collect::<Vec<_>>()
-    });
-    steps.reduce(f64::max).unwrap_or(1.0)
 }

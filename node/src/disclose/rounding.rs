@@ -1,5 +1,5 @@
 //! `R13`: counts to the nearest multiple of the base, halves away from zero; sums to the nearest multiple of base ×
-//! resolution of the measure; means and moments to three significant digits. Group keys are left alone.
+//! step of what is summed (the resolution of a measure, at least one unit of the sum's last digit); means and moments to three significant digits. Group keys are left alone.
 
 use std::sync::Arc;
 
@@ -31,9 +31,7 @@ fn rounded(column: &ArrayRef, measure: usize, approved: &Approved) -> Result<Arr
         (Some(State::Rows | State::Count | State::Entities), DataType::Int64) => Ok(Arc::new(
             column.as_primitive::<Int64Type>().unary::<_, Int64Type>(|count| nearest(count, base)),
         )),
-        (Some(State::Sum), data_type) => {
-            sums(column, data_type, f64::from(approved.rounding()) * approved.resolution(measure))
-        }
+        (Some(State::Sum), data_type) => sums(column, data_type, approved.rounding(), approved.step(measure)),
         (Some(State::Mean | State::M2), DataType::Float64) => {
             let digits =
                 column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| significant(value, 3));
@@ -45,23 +43,25 @@ fn rounded(column: &ArrayRef, measure: usize, approved: &Approved) -> Result<Arr
     }
 }
 
-fn sums(column: &ArrayRef, data_type: &DataType, step: f64) -> Result<ArrayRef, ArrowError> {
+fn sums(column: &ArrayRef, data_type: &DataType, base: u32, step: f64) -> Result<ArrayRef, ArrowError> {
+    let whole = |scale| whole(step, scale).saturating_mul(base.into());
     match data_type {
         DataType::Int64 => {
-            let step = whole(step, 0);
+            let step = whole(0);
             let sums: Int64Array = column
                 .as_primitive::<Int64Type>()
                 .unary(|sum| i64::try_from(nearest_wide(sum.into(), step)).unwrap_or(sum));
             Ok(Arc::new(sums))
         }
         DataType::Decimal128(precision, scale) => {
-            let step = whole(step, *scale);
+            let step = whole(*scale);
             let sums: Decimal128Array =
                 column.as_primitive::<Decimal128Type>().unary(|sum| nearest_wide(sum, step));
             Ok(Arc::new(sums.with_precision_and_scale(*precision, *scale)?))
         }
         DataType::Float64 => {
-            let sums: Float64Array = column.as_primitive::<Float64Type>().unary(|sum| multiple(sum, step));
+            let sums: Float64Array =
+                column.as_primitive::<Float64Type>().unary(|sum| multiple(sum, f64::from(base) * step));
             Ok(Arc::new(sums))
         }
         other => Err(ArrowError::InvalidArgumentError(format!("no rounding for sums of type {other}"))),

@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::{and, filter_record_batch, not, nullif};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, UInt64Array,
+};
+use arrow::compute::{and, filter_record_batch};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
 use crate::execute::Raw;
@@ -52,6 +55,19 @@ fn enough<'a>(
     Ok(all.unwrap_or_else(|| BooleanArray::from(vec![false; rows])))
 }
 
+/// A withheld cell is empty all the way down. The kernels that set a NULL leave the value in the buffer below it, and buffers
+/// are sent whole.
 fn withheld_unless(cells: &ArrayRef, released: &BooleanArray) -> Result<ArrayRef, ArrowError> {
-    nullif(&cells.slice(0, cells.len()), &not(released)?)
+    match cells.data_type() {
+        DataType::Int64 => Ok(Arc::new(kept(cells.as_primitive::<Int64Type>(), released))),
+        DataType::Float64 => Ok(Arc::new(kept(cells.as_primitive::<Float64Type>(), released))),
+        DataType::Decimal128(..) => Ok(Arc::new(kept(cells.as_primitive::<Decimal128Type>(), released))),
+        other => Err(ArrowError::InvalidArgumentError(format!("no protected measure is of type {other}"))),
+    }
+}
+
+fn kept<T: ArrowPrimitiveType>(cells: &PrimitiveArray<T>, released: &BooleanArray) -> PrimitiveArray<T> {
+    let data_type = cells.data_type().clone();
+    let cells = cells.iter().zip(released).map(|(cell, released)| cell.filter(|_| released == Some(true)));
+    cells.collect::<PrimitiveArray<T>>().with_data_type(data_type)
 }

@@ -4,7 +4,8 @@
 //!   node. It is never compared, computed with, grouped by or released.
 //! * `R04` – a measure of a protected dataset is aggregated. It is compared, banded or grouped by only if the contract says
 //!   `filterable`.
-//! * `R06` – MIN and MAX are values of single rows: only where every dataset read is open.
+//! * `R06` – MIN and MAX are values of single rows: only where every dataset read is open. What is added up elsewhere is
+//!   arithmetic over measures ([`super::summand`]).
 //! * `R22` – two protected datasets are joined on an entity.
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::release::ReleaseMode;
 
+use super::summand::{Summand, Sums, Zero};
 use crate::sources::Dataset;
 
 /// The entity columns that are counted for a dataset: none if it is open.
@@ -27,20 +29,26 @@ pub(crate) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> 
     dataset.visible().entities().filter(move |_| counted).map(|column| column.name.as_str())
 }
 
-/// Checks every use of every column; returns how many entity columns protect the input.
+/// What the roles allow of a fragment.
+pub(super) struct Checked {
+    /// how many entity columns protect the input
+    pub(super) kinds: usize,
+    /// the step of each measure's published figure
+    pub(super) steps: Vec<f64>,
+}
+
+/// Checks every use of every column.
 pub(super) fn check(
     fragment: &Fragment,
     datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
-) -> Result<usize, Refusal> {
-    let Rows { columns: uses, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
-    let input = Input { uses: &uses };
+) -> Result<Checked, Refusal> {
+    let Rows { columns, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
+    let input = Input { columns: &columns };
     for key in &fragment.keys {
         input.condition(key, "GROUP BY")?;
     }
-    for measure in &fragment.measures {
-        input.measure(measure, protected)?;
-    }
-    Ok(kinds)
+    let steps = fragment.measures.iter().map(|measure| input.measure(measure, protected));
+    Ok(Checked { kinds, steps: steps.collect::<Result<_, _>>()? })
 }
 
 /// What may be done with a column.
@@ -54,10 +62,18 @@ enum Use {
     Entity,
 }
 
+/// A column, and what may be done with it.
+struct Known {
+    column: Column,
+    permitted: Use,
+    /// `None`: not to be added up under protection
+    summand: Option<Summand>,
+}
+
 /// The columns of a relation and the protection of its rows.
 struct Rows {
     /// in the order of the relation's columns, as the type check has them
-    columns: Vec<(Column, Use)>,
+    columns: Vec<Known>,
     kinds: usize,
     protected: bool,
 }
@@ -71,15 +87,15 @@ impl Checker<'_> {
         match relation {
             Relation::Scan { dataset, alias } => Ok(self.scan(dataset, alias)),
             Relation::Filter { input, predicate } => {
-                let uses = self.relation(input)?;
-                Input { uses: &uses.columns }.condition(predicate, "WHERE")?;
-                Ok(uses)
+                let rows = self.relation(input)?;
+                Input { columns: &rows.columns }.condition(predicate, "WHERE")?;
+                Ok(rows)
             }
             Relation::Project { input, alias, columns } => {
-                let Rows { columns: uses, kinds, protected } = self.relation(input)?;
-                let input = Input { uses: &uses };
+                let Rows { columns: known, kinds, protected } = self.relation(input)?;
+                let input = Input { columns: &known };
                 let columns =
-                    columns.iter().map(|(name, expr)| Ok((Column::new(alias, name), input.projected(expr)?)));
+                    columns.iter().map(|(name, expr)| input.projected(expr, Column::new(alias, name)));
                 Ok(Rows { columns: columns.collect::<Result<_, Refusal>>()?, kinds, protected })
             }
             Relation::Join(join) => self.join(join),
@@ -99,9 +115,13 @@ impl Checker<'_> {
                 Role::Measure { .. } | Role::Hidden => Use::Restricted,
                 Role::Entity { .. } => Use::Entity,
             };
-            (Column::new(alias, column.name.as_str()), permitted)
+            Known {
+                column: Column::new(alias, column.name.as_str()),
+                permitted,
+                summand: Summand::of(column),
+            }
         });
-        let node = (Column::new(alias, NODE_COLUMN), Use::Free);
+        let node = Known { column: Column::new(alias, NODE_COLUMN), permitted: Use::Free, summand: None };
         Rows { columns: columns.chain([node]).collect(), kinds: counted_entities(dataset).count(), protected }
     }
 
@@ -109,7 +129,7 @@ impl Checker<'_> {
         let (left, right) = (self.relation(&join.left)?, self.relation(&join.right)?);
         let mut on_entity = false;
         for (left_key, right_key) in &join.on {
-            let side = |uses: &Rows, key: &Column| Input { uses: &uses.columns }.of(key);
+            let side = |rows: &Rows, key: &Column| Input { columns: &rows.columns }.of(key);
             match (side(&left, left_key), side(&right, right_key)) {
                 (Use::Entity, Use::Entity) => on_entity = true,
                 (Use::Free, Use::Free) => {}
@@ -137,15 +157,11 @@ impl Checker<'_> {
                 "two protected datasets are joined on their entity: add the equality of the entity columns to ON".to_owned(),
             ));
         }
-        let uses: Vec<(Column, Use)> = left.columns.into_iter().chain(right.columns).collect();
+        let columns: Vec<Known> = left.columns.into_iter().chain(right.columns).collect();
         if let Some(filter) = &join.filter {
-            Input { uses: &uses }.condition(filter, "ON")?;
+            Input { columns: &columns }.condition(filter, "ON")?;
         }
-        Ok(Rows {
-            columns: uses,
-            kinds: left.kinds + right.kinds,
-            protected: left.protected || right.protected,
-        })
+        Ok(Rows { columns, kinds: left.kinds + right.kinds, protected: left.protected || right.protected })
     }
 
     /// A column of a union may be used as the strictest of its branches allows. Branches line up by place, as their rows do.
@@ -165,12 +181,14 @@ impl Checker<'_> {
                 ));
             }
             union.protected |= branch.protected;
-            for ((_, permitted), (_, other)) in union.columns.iter_mut().zip(branch.columns) {
-                *permitted = strictest(*permitted, other);
+            for (known, other) in union.columns.iter_mut().zip(branch.columns) {
+                known.permitted = strictest(known.permitted, other.permitted);
+                known.summand =
+                    known.summand.zip(other.summand).map(|(summand, other)| summand.either(other));
             }
         }
-        for (column, _) in &mut union.columns {
-            alias.clone_into(&mut column.relation);
+        for known in &mut union.columns {
+            alias.clone_into(&mut known.column.relation);
         }
         Ok(union)
     }
@@ -191,12 +209,20 @@ fn refused(code: RefusalCode, message: String) -> Refusal {
 
 /// The columns an expression may name.
 struct Input<'a> {
-    uses: &'a [(Column, Use)],
+    columns: &'a [Known],
 }
 
 impl Input<'_> {
+    fn known(&self, column: &Column) -> Option<&Known> {
+        self.columns.iter().find(|known| known.column == *column)
+    }
+
     fn of(&self, column: &Column) -> Use {
-        self.uses.iter().find(|(known, _)| known == column).map_or(Use::Entity, |(_, permitted)| *permitted)
+        self.known(column).map_or(Use::Entity, |known| known.permitted)
+    }
+
+    fn summand(&self, expr: &Expr, zero: Zero) -> Result<Summand, Refusal> {
+        Sums { column: |column: &Column| self.known(column)?.summand }.summand(expr, zero)
     }
 
     /// An expression that decides which rows or groups are seen: free columns, and whether an entity is there at all.
@@ -223,14 +249,17 @@ impl Input<'_> {
         matches!(expr, Expr::Column(column) if self.of(column) == Use::Entity)
     }
 
-    /// What may be done with the value of an expression.
-    fn projected(&self, expr: &Expr) -> Result<Use, Refusal> {
-        if let Expr::Column(column) = expr {
-            return Ok(self.of(column));
-        }
-        self.value(expr, "SELECT")?;
-        let restricted = expr.columns().into_iter().any(|column| self.of(column) == Use::Restricted);
-        Ok(if restricted { Use::Restricted } else { Use::Free })
+    /// What may be done with the value of an expression, under its new name. A choice whose other side is zero is not told
+    /// from one whose other side is something: it may be summed by its own name only.
+    fn projected(&self, expr: &Expr, name: Column) -> Result<Known, Refusal> {
+        let permitted = if let Expr::Column(column) = expr {
+            self.of(column)
+        } else {
+            self.value(expr, "SELECT")?;
+            let restricted = expr.columns().into_iter().any(|column| self.of(column) == Use::Restricted);
+            if restricted { Use::Restricted } else { Use::Free }
+        };
+        Ok(Known { column: name, permitted, summand: self.summand(expr, Zero::Something).ok() })
     }
 
     /// An expression whose value is only aggregated: arithmetic over measures is fine, choosing by a measure is not.
@@ -262,24 +291,34 @@ impl Input<'_> {
         }
     }
 
-    fn measure(&self, measure: &Measure, protected: bool) -> Result<(), Refusal> {
+    /// The step of the published figure.
+    fn measure(&self, measure: &Measure, protected: bool) -> Result<f64, Refusal> {
         if let Some(filter) = &measure.filter {
             self.condition(filter, "FILTER")?;
         }
-        let Some(argument) = &measure.argument else { return Ok(()) };
+        let Some(argument) = &measure.argument else { return Ok(1.0) };
         match measure.state {
-            State::Entities | State::Rows | State::Count if self.is_entity(argument) => Ok(()),
-            State::Entities => Err(refused(
-                RefusalCode::AggregateNotAllowed,
-                format!("{argument} is no entity column: only entities are counted distinct"),
-            )),
-            State::Min | State::Max if protected => Err(refused(
-                RefusalCode::AggregateNotAllowed,
-                format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),
-            )),
-            State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
-                self.value(argument, "an aggregate")
+            State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(1.0),
+            State::Entities => {
+                return Err(refused(
+                    RefusalCode::AggregateNotAllowed,
+                    format!("{argument} is no entity column: only entities are counted distinct"),
+                ));
             }
+            State::Min | State::Max if protected => {
+                return Err(refused(
+                    RefusalCode::AggregateNotAllowed,
+                    format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),
+                ));
+            }
+            State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
+                self.value(argument, "an aggregate")?;
+            }
+        }
+        match measure.state {
+            State::Sum if protected => Ok(self.summand(argument, Zero::Nothing)?.step()),
+            State::Mean | State::M2 if protected => Ok(self.summand(argument, Zero::Something)?.step()),
+            _ => Ok(1.0),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Limits on a fragment's size, so that no question is too large to check or to run (`R02`).
+//! Limits on a fragment's size and names, so that no question is too large to check or to run (`R02`).
 
 use jigsaw_proto::expr::{Expr, MAX_DEPTH, Value};
 use jigsaw_proto::fragment::{Fragment, Relation};
@@ -30,6 +30,18 @@ fn too(what: &str, limit: usize) -> Refusal {
     )
 }
 
+/// A name is text that a person can read in the audit log; control characters are the engine's own.
+fn name(name: &str) -> Result<(), Refusal> {
+    if name.len() > MAX_TEXT_BYTES {
+        return Err(too("bytes in a name", MAX_TEXT_BYTES));
+    }
+    if name.is_empty() || name.contains(char::is_control) {
+        let message = "a name in the question is empty or holds a control character: use printable names";
+        return Err(Refusal::new(RefusalCode::NotInLanguage, message));
+    }
+    Ok(())
+}
+
 #[derive(Default)]
 struct Size {
     expressions: usize,
@@ -44,7 +56,8 @@ impl Size {
             return Err(too("relations", MAX_RELATIONS));
         }
         match relation {
-            Relation::Scan { .. } => {
+            Relation::Scan { alias, .. } => {
+                name(alias)?;
                 self.scans += 1;
                 if self.scans > MAX_SCANS { Err(too("tables", MAX_SCANS)) } else { Ok(()) }
             }
@@ -52,8 +65,10 @@ impl Size {
                 self.expr(predicate)?;
                 self.relation(input)
             }
-            Relation::Project { input, columns, .. } => {
-                for (_, expr) in columns {
+            Relation::Project { input, alias, columns } => {
+                name(alias)?;
+                for (column, expr) in columns {
+                    name(column)?;
                     self.expr(expr)?;
                 }
                 self.relation(input)
@@ -65,7 +80,10 @@ impl Size {
                 self.relation(&join.left)?;
                 self.relation(&join.right)
             }
-            Relation::UnionAll { inputs, .. } => inputs.iter().try_for_each(|input| self.relation(input)),
+            Relation::UnionAll { alias, inputs } => {
+                name(alias)?;
+                inputs.iter().try_for_each(|input| self.relation(input))
+            }
         }
     }
 
