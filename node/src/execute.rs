@@ -23,6 +23,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use jigsaw_proto::types::DataType;
 
+pub(crate) use guarded::Guarded;
 pub(crate) use session::Engine;
 
 use crate::validate::Approved;

@@ -135,3 +135,6 @@ fn sanitised(error: &DataFusionError) -> String {
         _ => "the engine cannot read it".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

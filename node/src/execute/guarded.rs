@@ -76,12 +76,12 @@ fn argument_in_calendar(argument: &ColumnarValue) -> Result<ColumnarValue> {
 
 /// A function of the engine; where it fails, NULL.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     inner: Arc<ScalarUDF>,
 }
 
 impl Guarded {
-    pub(super) fn new(inner: Arc<ScalarUDF>) -> Self {
+    pub(crate) fn new(inner: Arc<ScalarUDF>) -> Self {
         Self { inner }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::context::SessionState;
@@ -15,6 +16,7 @@ use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::prelude::SessionConfig;
 use jigsaw_proto::id::NodeId;
@@ -78,6 +80,7 @@ impl Engine {
         let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
         let planner = self.session.query_planner();
         let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;
+        let plan = yielding(plan).map_err(Error::plan)?;
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS {
             plans.clear();
@@ -91,6 +94,19 @@ impl Engine {
     pub(super) fn task(&self) -> Arc<TaskContext> {
         Arc::new(TaskContext::from(&self.session))
     }
+}
+
+/// Makes joins pause between batches: out of one batch they can make any number, and a run that never pauses can be neither
+/// ended at its deadline nor abandoned.
+fn yielding(plan: Plan) -> EngineResult<Plan> {
+    let yielding = plan.transform_up(|node| {
+        Ok(if node.children().len() > 1 {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as Plan)
+        } else {
+            Transformed::no(node)
+        })
+    })?;
+    Ok(yielding.data)
 }
 
 fn config(threads: NonZeroUsize) -> SessionConfig {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::datasource::listing::ListingTableUrl;
@@ -18,7 +18,11 @@ use crate::settings::DatasetSettings;
 pub(super) struct Files {
     url: ListingTableUrl,
     local: Option<Local>,
+    opened: Instant,
 }
+
+/// How long a remote folder's list of files is good for.
+const RELIST_SECONDS: u64 = 10;
 
 /// A pattern over this machine's files.
 struct Local {
@@ -45,8 +49,11 @@ impl Files {
         time.map_or_else(String::new, |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 
-    /// Names, times and sizes of the files.
+    /// Names, times and sizes of the files. Files that are elsewhere are listed anew after a few seconds.
     pub(super) fn state_key(&self) -> String {
+        if self.local.is_none() {
+            return (self.opened.elapsed().as_secs() / RELIST_SECONDS).to_string();
+        }
         self.stamps()
             .map(|(path, changed, size)| format!("{} {changed} {size}", path.display()))
             .collect::<Vec<_>>()
@@ -100,7 +107,7 @@ fn local(settings: &DatasetSettings) -> Result<Files, String> {
     }
     let url = ListingTableUrl::parse(&listed)
         .map_err(|error| format!("source {source}: {}", super::sanitised(&error)))?;
-    Ok(Files { url, local: Some(Local { pattern }) })
+    Ok(Files { url, local: Some(Local { pattern }), opened: Instant::now() })
 }
 
 fn matching(pattern: &str) -> Vec<PathBuf> {
@@ -126,5 +133,5 @@ fn remote(url: &Url, runtime: &Arc<RuntimeEnv>) -> Result<Files, String> {
     runtime.register_object_store(&root, store.into());
     let url = ListingTableUrl::parse(url.as_str())
         .map_err(|error| format!("source {url}: {}", super::sanitised(&error)))?;
-    Ok(Files { url, local: None })
+    Ok(Files { url, local: None, opened: Instant::now() })
 }

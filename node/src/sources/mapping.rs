@@ -10,12 +10,16 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::expr::TryCast;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, cast, lit, when};
+use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jigsaw_proto::contract::Contract;
 
 use super::sanitised;
 use crate::config::FormatWord;
+use crate::execute::Guarded;
 use crate::settings::DatasetSettings;
 
 /// The name of the files in a mapping `select`.
@@ -74,22 +78,36 @@ async fn selected(
         .analyzer()
         .execute_and_check(frame.into_unoptimized_plan(), &Arc::clone(state.config_options()), |_, _| {})
         .map_err(failed)?;
-    total(analyzed).map_err(failed)
+    // Some functions, coalesce among them, exist only until they are rewritten; the engine of questions does not do it.
+    let simplified = Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())])
+        .optimize(analyzed, &state, |_, _| {})
+        .map_err(failed)?;
+    total(simplified).map_err(failed)
 }
 
-/// Casts that fail give NULL: one odd cell must neither stop a question nor be told by one.
+/// Casts and functions that fail give NULL: one odd cell must neither stop a question nor be told by one.
 fn total(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let rewritten = plan.transform_up(|node| {
+        // The columns of the select keep their names.
+        let preserver = NamePreserver::new(&node);
         node.map_expressions(|expr| {
-            expr.transform_up(|part| {
+            let name = preserver.save(&expr);
+            let total = expr.transform_up(|part| {
                 Ok(match part {
                     Expr::Cast(cast) => Transformed::yes(Expr::TryCast(TryCast::new(
                         cast.expr,
                         cast.field.data_type().clone(),
                     ))),
+                    Expr::ScalarFunction(call) if call.func.short_circuits() => {
+                        Transformed::no(Expr::ScalarFunction(call))
+                    }
+                    Expr::ScalarFunction(call) => {
+                        Transformed::yes(ScalarUDF::from(Guarded::new(call.func)).call(call.args))
+                    }
                     part => Transformed::no(part),
                 })
-            })
+            })?;
+            Ok(total.update_data(|expr| name.restore(expr)))
         })
     })?;
     rewritten.data.recompute_schema()
