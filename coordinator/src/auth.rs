@@ -15,6 +15,9 @@ pub(crate) enum Access {
     Anonymous,
 }
 
+/// Longest name: nodes record it with every question.
+const MAX_NAME_BYTES: usize = 100;
+
 /// An analyst and the hash of the token that proves it.
 pub(crate) struct Analyst {
     name: String,
@@ -29,11 +32,21 @@ impl std::fmt::Debug for Analyst {
 }
 
 impl Analyst {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An analyst with the SHA-256 of a token in 64 hexadecimal digits.
     pub(crate) fn new(name: &str, hash: &str) -> Result<Self, String> {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+            return Err(format!(
+                "an analyst's name has 1 to {MAX_NAME_BYTES} bytes and no control characters"
+            ));
+        }
         let digits = hash.as_bytes().chunks(2);
         let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
         let bytes: Option<Vec<u8>> = bytes.collect();
+        let bytes = bytes.filter(|_| hash.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let hash = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
             format!("analyst {name}: token_sha256 is not 64 hexadecimal digits: printf %s TOKEN | sha256sum makes them")
         })?;

@@ -5,7 +5,6 @@ mod check;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
@@ -16,8 +15,6 @@ use crate::{Settings, run};
 
 /// A configuration or source that cannot be used.
 const EX_CONFIG: u8 = 78;
-/// How long running questions may finish after a stop signal.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A Jigsaw coordinator: answers SQL over many data nodes, from aggregates that each node released.
 #[derive(Debug, Parser)]
@@ -43,6 +40,9 @@ enum Command {
         /// Configuration file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Read the files only, ask no node
+        #[arg(long)]
+        offline: bool,
     },
 }
 
@@ -70,7 +70,7 @@ pub fn main() -> ExitCode {
     runtime.block_on(async {
         match arguments.command {
             Command::Serve { config } => serve(&config).await,
-            Command::Check { config } => check::check(&config, &mut io::stdout()).await,
+            Command::Check { config, offline } => check::check(&config, offline, &mut io::stdout()).await,
         }
     })
 }
@@ -94,26 +94,13 @@ async fn serve(config: &std::path::Path) -> ExitCode {
         Ok(listener) => listener,
         Err(error) => return fail(1, &format!("cannot listen on {address}: {error}")),
     };
-    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = run(settings, listener, async move {
+    let serving = run(settings, listener, async {
         stop_signal().await;
         tracing::info!("stopping: running questions may finish");
-        // The receiver is gone only when serving has ended anyway.
-        _ = stopping.send(());
     });
-    let grace = async {
-        if stopped.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        served = serving => match served {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(EX_CONFIG, &chain(&error)),
-        },
-        () = grace => fail(1, "questions were still running 30 seconds after the stop signal: they are abandoned"),
+    match serving.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(EX_CONFIG, &chain(&error)),
     }
 }
 

@@ -233,3 +233,6 @@ impl fmt::Debug for Federation {
         write!(f, "Federation({} nodes)", self.peers.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,19 @@
 //! Flight SQL: what every driver in the field speaks. The trait implementation only delegates.
 //!
+//! * `front` – the calls of Flight; all but two go straight to Flight SQL
 //! * `statement` – questions: planned when announced, run when fetched
 //! * `prepared` – statements with parameters; preparing plans only
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
+//! * `session` – what a connection may set and read: the catalog and the schema there are
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
 
+mod front;
 mod messages;
 mod metadata;
 mod prepared;
+mod session;
 mod sql_info;
 mod statement;
 mod status;
@@ -27,17 +31,18 @@ use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
     CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
     CommandGetXdbcTypeInfo, CommandPreparedStatementQuery, CommandPreparedStatementUpdate,
-    CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult, SqlInfo,
-    TicketStatementQuery,
+    CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult,
+    SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{
-    Action, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
+    Action, ActionType, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
 };
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::auth::{Access, credential};
 use crate::query::Engine;
+use front::Front;
 use tickets::Tickets;
 
 /// Largest message read from a client, in bytes.
@@ -62,8 +67,8 @@ impl Service {
         Self { shared: Arc::new(Shared { engine, access, timeout, tickets: Tickets::default() }) }
     }
 
-    pub(crate) fn server(self) -> FlightServiceServer<Self> {
-        FlightServiceServer::new(self).max_decoding_message_size(MAX_REQUEST_BYTES)
+    pub(crate) fn server(self) -> FlightServiceServer<Front> {
+        FlightServiceServer::new(Front(self)).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
     /// Who asks.
@@ -78,6 +83,8 @@ type Actions = <Service as FlightService>::DoActionStream;
 type Described = Request<FlightDescriptor>;
 type Info = Result<Response<FlightInfo>, Status>;
 type Answer = Result<Response<Data>, Status>;
+type Put = Request<PeekableFlightDataStream>;
+type Updated = Result<i64, Status>;
 
 #[tonic::async_trait]
 impl FlightSqlService for Service {
@@ -107,7 +114,7 @@ impl FlightSqlService for Service {
         request: Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
         let principal = self.principal(&request)?;
-        self.shared.run(&ticket.statement_handle, &principal).await
+        self.shared.run(&ticket.statement_handle, &principal, request.metadata()).await
     }
 
     async fn do_action_create_prepared_statement(
@@ -132,7 +139,7 @@ impl FlightSqlService for Service {
     async fn do_put_prepared_statement_query(
         &self,
         query: CommandPreparedStatementQuery,
-        request: Request<PeekableFlightDataStream>,
+        request: Put,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let principal = self.principal(&request)?;
         self.shared.bind(&query.prepared_statement_handle, &principal, request.into_inner()).await
@@ -198,7 +205,7 @@ impl FlightSqlService for Service {
     async fn get_flight_info_sql_info(&self, query: CommandGetSqlInfo, request: Described) -> Info {
         self.principal(&request)?;
         metadata::announce(
-            &sql_info::sql_info(&self.shared.engine, query.clone())?,
+            &sql_info::sql_info(self.shared.timeout, query.clone())?,
             &query,
             request.into_inner(),
         )
@@ -206,7 +213,7 @@ impl FlightSqlService for Service {
 
     async fn do_get_sql_info(&self, query: CommandGetSqlInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        Ok(messages::one(sql_info::sql_info(&self.shared.engine, query)?))
+        Ok(messages::one(sql_info::sql_info(self.shared.timeout, query)?))
     }
 
     async fn get_flight_info_primary_keys(&self, query: CommandGetPrimaryKeys, request: Described) -> Info {
@@ -279,27 +286,30 @@ impl FlightSqlService for Service {
         request: Described,
     ) -> Info {
         self.principal(&request)?;
-        metadata::announce(&sql_info::xdbc_types(&self.shared.engine, query)?, &query, request.into_inner())
+        metadata::announce(&sql_info::xdbc_types(query)?, &query, request.into_inner())
     }
 
     async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
-        Ok(messages::one(sql_info::xdbc_types(&self.shared.engine, query)?))
+        Ok(messages::one(sql_info::xdbc_types(query)?))
     }
 
-    async fn do_put_statement_update(
-        &self,
-        _: CommandStatementUpdate,
-        _: Request<PeekableFlightDataStream>,
-    ) -> Result<i64, Status> {
-        Err(status::read_only())
+    async fn do_put_statement_update(&self, query: CommandStatementUpdate, request: Put) -> Updated {
+        self.principal(&request)?;
+        statement::update(&query.query)
     }
 
     async fn do_put_prepared_statement_update(
         &self,
         _: CommandPreparedStatementUpdate,
-        _: Request<PeekableFlightDataStream>,
-    ) -> Result<i64, Status> {
+        request: Put,
+    ) -> Updated {
+        self.principal(&request)?;
+        Err(status::read_only())
+    }
+
+    async fn do_put_statement_ingest(&self, _: CommandStatementIngest, request: Put) -> Updated {
+        self.principal(&request)?;
         Err(status::read_only())
     }
 
@@ -326,8 +336,11 @@ impl FlightSqlService for Service {
         statement::action(&self.shared, request.get_ref(), &principal)
     }
 
+    async fn list_custom_actions(&self) -> Option<Vec<Result<ActionType, Status>>> {
+        Some(session::actions())
+    }
+
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
 }
 
-type Put = PeekableFlightDataStream;
 type Message = Result<FlightData, Status>;

@@ -1,7 +1,6 @@
 //! What is said beside an answer: which nodes it stands on, and what disclosure control did to it.
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::dispatch::{NodeOutcome, Outcome, QueryContext};
 
@@ -27,10 +26,9 @@ impl Notes {
     /// The notes of a question that has been answered.
     pub(crate) fn of(context: &QueryContext) -> Self {
         let outcomes = context.outcomes();
-        let elapsed = Instant::now().saturating_duration_since(context.started);
         Self {
             query_id: context.id.to_string(),
-            elapsed_ms: milliseconds(elapsed),
+            elapsed_ms: milliseconds(context.elapsed()),
             caveats: caveats(&outcomes),
             nodes: outcomes.iter().map(note).collect(),
         }
@@ -75,28 +73,40 @@ fn caveats(outcomes: &[NodeOutcome]) -> Vec<String> {
         let names: Vec<String> =
             missing.iter().map(|outcome| format!("{} ({})", outcome.node, outcome.message())).collect();
         caveats.push(format!(
-            "incomplete: {} of {} nodes are missing: {}",
+            "incomplete: {} of {} nodes {} missing: {}",
             missing.len(),
             outcomes.len(),
+            if missing.len() == 1 { "is" } else { "are" },
             names.join("; ")
         ));
     }
     let protected = || manifests().filter(|manifest| manifest.threshold > 0);
-    let nodes = protected().count();
+    let nodes = protected().count() as u64;
     if let Some(threshold) = protected().map(|manifest| manifest.threshold).max() {
         caveats.push(format!(
-            "disclosure control: {nodes} nodes leave out groups and cells of fewer than {threshold}, so totals over nodes may be too low"
+            "disclosure control: {} out groups and cells of fewer than {threshold}, so totals over nodes may be too low",
+            counted(nodes, "node leaves", "nodes leave")
         ));
     }
     if let Some(base) = protected().map(|manifest| manifest.rounding).max().filter(|base| *base > 1) {
-        let most = nodes as u64 * u64::from(base) / 2;
+        let most = nodes * u64::from(base) / 2;
         caveats.push(format!(
-            "each node rounds counts to {base}: a total over {nodes} nodes may be off by up to {most}"
+            "each node rounds counts to {base}: a total over {} may be off by up to {most}",
+            counted(nodes, "node", "nodes")
         ));
     }
     let withheld: u64 = manifests().map(|manifest| manifest.withheld_cells).sum();
     if withheld > 0 {
-        caveats.push(format!("{withheld} cells of the nodes' releases were withheld"));
+        let withheld =
+            counted(withheld, "cell of the nodes' releases was", "cells of the nodes' releases were");
+        caveats.push(format!("{withheld} withheld"));
     }
     caveats
 }
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests;

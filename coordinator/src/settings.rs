@@ -13,7 +13,7 @@ use jigsaw_proto::tls::TlsMaterial;
 
 use crate::auth::{Access, Analyst};
 use crate::catalogue::ReferenceEntry;
-use crate::config::{AccessWords, Config, NodeWords, ReferenceWords, TokensFile};
+use crate::config::{AccessWords, AnalystWords, Config, NodeWords, ReferenceWords, TokensFile};
 use crate::dispatch::NodeEntry;
 
 /// A configuration that can be run.
@@ -37,6 +37,9 @@ pub struct SettingsError {
     problem: String,
 }
 
+/// One day.
+const LONGEST_QUERY_SECONDS: u64 = 86_400;
+
 type Result<T> = std::result::Result<T, SettingsError>;
 
 fn wrong(file: &Path, problem: impl Into<String>) -> SettingsError {
@@ -56,8 +59,9 @@ impl Settings {
         let config: Config = toml::from_str(&read(path)?).map_err(|error| wrong(path, error.to_string()))?;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let Config { coordinator, tls, access, nodes, references } = config;
-        if coordinator.query_timeout_seconds == 0 {
-            return Err(wrong(path, "[coordinator]: query_timeout_seconds must be greater than 0"));
+        if !(1..=LONGEST_QUERY_SECONDS).contains(&coordinator.query_timeout_seconds) {
+            let problem = format!("[coordinator]: query_timeout_seconds is not 1 to {LONGEST_QUERY_SECONDS}");
+            return Err(wrong(path, problem));
         }
         let loopback = coordinator.listen.ip().is_loopback();
         if access.plaintext && !loopback {
@@ -114,12 +118,7 @@ fn who(words: &AccessWords, loopback: bool, folder: &Path, path: &Path) -> Resul
     match (&words.tokens, words.anonymous) {
         (Some(tokens), false) => {
             let file = folder.join(tokens);
-            let parsed: TokensFile =
-                toml::from_str(&read(&file)?).map_err(|error| wrong(&file, error.to_string()))?;
-            let analysts = parsed.analysts.into_iter().map(|analyst| {
-                Analyst::new(&analyst.name, &analyst.token_sha256).map_err(|problem| wrong(&file, problem))
-            });
-            Ok(Access::Tokens(analysts.collect::<Result<_>>()?))
+            Ok(Access::Tokens(analysts(&file)?))
         }
         (None, true) if loopback => Ok(Access::Anonymous),
         (None, true) => {
@@ -127,6 +126,27 @@ fn who(words: &AccessWords, loopback: bool, folder: &Path, path: &Path) -> Resul
         }
         _ => Err(wrong(path, "[access]: write either tokens = \"file\" or anonymous = true")),
     }
+}
+
+/// The analysts of a file. Nothing that is written in it is repeated: somebody may have put a token there.
+fn analysts(file: &Path) -> Result<Vec<Analyst>> {
+    let text = read(file)?;
+    let parsed: TokensFile = toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.lines().count().max(1);
+        let form = "write [[analyst]], name = \"…\", token_sha256 = \"…\" for each, and nothing else";
+        wrong(file, format!("line {line} or after it: {form}"))
+    })?;
+    let mut names = BTreeSet::new();
+    let analysts = parsed.analysts.into_iter().map(|AnalystWords { name, token_sha256 }| {
+        let analyst = Analyst::new(&name, &token_sha256).map_err(|problem| wrong(file, problem))?;
+        if names.insert(name) {
+            Ok(analyst)
+        } else {
+            Err(wrong(file, format!("analyst {} is listed twice: one [[analyst]] each", analyst.name())))
+        }
+    });
+    analysts.collect()
 }
 
 fn contracts(folder: &Path) -> Result<BTreeMap<DatasetName, Arc<Contract>>> {

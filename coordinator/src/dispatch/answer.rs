@@ -1,20 +1,28 @@
 //! One node's answer to one fragment: read whole, checked, relabelled.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
 use arrow_flight::{FlightData, Ticket};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::release::Manifest;
 use tokio::time::Instant;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::describe::trouble;
 use super::{NodeOutcome, Outcome, Peer, QueryContext};
+
+/// Most that one node may send for one fragment, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// A call that fails later than this was not sent into a connection that was closed already.
+const STALE: Duration = Duration::from_secs(1);
 
 /// Asks one node; dropping the future cancels the work there.
 pub(super) async fn answer(
@@ -23,8 +31,10 @@ pub(super) async fn answer(
     ticket: Vec<u8>,
     schema: &SchemaRef,
 ) -> NodeOutcome {
-    let started = Instant::now();
-    let outcome = match tokio::time::timeout_at(context.deadline, ask(peer, context, ticket, schema)).await {
+    let (started, deadline) = (Instant::now(), context.nodes_deadline());
+    let outcome = match tokio::time::timeout_at(deadline, ask(peer, context, ticket, schema)).await {
+        // The transport has the same deadline, and its own words for it.
+        Ok(Outcome::Failed(_)) if Instant::now() >= deadline => Outcome::Late,
         Ok(outcome) => outcome,
         Err(_) => Outcome::Late,
     };
@@ -33,18 +43,23 @@ pub(super) async fn answer(
 
 /// A connection that was closed while idle fails the first call on it: one more try, and only one answer is ever used.
 async fn ask(peer: &Peer, context: &QueryContext, ticket: Vec<u8>, schema: &SchemaRef) -> Outcome {
-    match once(peer, context, ticket.clone(), schema).await {
-        Err(Trouble::Call(status)) if is_stale(&status) => match once(peer, context, ticket, schema).await {
-            Ok(outcome) => outcome,
-            Err(again) => again.outcome(),
-        },
-        Ok(outcome) => outcome,
-        Err(trouble) => trouble.outcome(),
-    }
+    let started = Instant::now();
+    let stream = match call(peer, context, ticket.clone()).await {
+        Err(status) if is_stale(&status) && started.elapsed() < STALE => call(peer, context, ticket).await,
+        called => called,
+    };
+    let answered = match stream {
+        Ok(stream) => read(peer, context, stream, schema).await,
+        Err(status) => Err(Trouble::Call(status)),
+    };
+    answered.unwrap_or_else(Trouble::outcome)
 }
 
+/// What keeps a node from answering.
 enum Trouble {
+    /// there is no answer
     Call(Status),
+    /// the answer is none
     Answer(&'static str),
 }
 
@@ -65,25 +80,47 @@ impl Trouble {
             },
         }
     }
+
+    /// An error after the answer has begun.
+    fn midway(status: Status) -> Self {
+        match status.code() {
+            _ if Refusal::from_status(&status).is_some() => Self::Call(status),
+            Code::DeadlineExceeded => Self::Call(status),
+            Code::OutOfRange => Self::Answer("it sent a larger message than any release has"),
+            _ => Self::Answer("it broke off in the middle of its answer"),
+        }
+    }
 }
 
-async fn once(
+async fn call(peer: &Peer, context: &QueryContext, ticket: Vec<u8>) -> Result<Streaming<FlightData>, Status> {
+    let mut request = Request::new(Ticket { ticket: ticket.into() });
+    request.set_timeout(context.nodes_deadline().saturating_duration_since(Instant::now()));
+    Ok(peer.client().do_get(request).await?.into_inner())
+}
+
+async fn read(
     peer: &Peer,
     context: &QueryContext,
-    ticket: Vec<u8>,
+    mut stream: Streaming<FlightData>,
     schema: &SchemaRef,
 ) -> Result<Outcome, Trouble> {
-    let mut request = Request::new(Ticket { ticket: ticket.into() });
-    request.set_timeout(context.deadline.saturating_duration_since(Instant::now()));
-    let stream = peer.client().do_get(request).await.map_err(Trouble::Call)?.into_inner();
-    let messages: Vec<FlightData> = stream
-        .try_collect()
-        .await
-        .map_err(|_: Status| Trouble::Answer("it broke off in the middle of its answer"))?;
+    let (mut messages, mut bytes) = (vec![], 0_usize);
+    while let Some(message) = stream.message().await.map_err(Trouble::midway)? {
+        bytes = bytes.saturating_add(message.data_header.len()).saturating_add(message.data_body.len());
+        if bytes > MAX_ANSWER_BYTES {
+            return Err(Trouble::Answer("its answer is larger than 256 MiB: group by fewer columns"));
+        }
+        messages.push(message);
+    }
     let manifest = messages.last().and_then(|last| Manifest::decode(&last.app_metadata).ok());
-    let manifest = manifest.filter(|manifest| manifest.node == peer.entry.id && manifest.query == context.id);
     let manifest =
-        manifest.ok_or(Trouble::Answer("its answer ends without the manifest of this question"))?;
+        manifest.ok_or(Trouble::Answer("its answer ends without a manifest: it may not be whole"))?;
+    if manifest.node != peer.entry.id {
+        return Err(Trouble::Answer("its answer is another node's: correct the roster or the node's id"));
+    }
+    if manifest.query != context.id {
+        return Err(Trouble::Answer("its answer is to another question"));
+    }
     let batches = decode(messages, schema).await?;
     Ok(Outcome::Answered { batches, manifest: Box::new(manifest) })
 }
@@ -92,19 +129,40 @@ async fn decode(messages: Vec<FlightData>, schema: &SchemaRef) -> Result<Vec<Rec
     let malformed = || Trouble::Answer("its answer does not have the columns that were asked for");
     let stream = futures::stream::iter(messages.into_iter().map(Ok::<_, FlightError>)).boxed();
     let decoded: Vec<_> = FlightDataDecoder::new(stream).try_collect().await.map_err(|_| malformed())?;
-    let mut batches = vec![];
+    let (mut batches, mut announced) = (vec![], false);
     for message in decoded {
-        let DecodedPayload::RecordBatch(batch) = message.payload else { continue };
-        let types = |batch: &RecordBatch| {
-            batch.columns().iter().map(|column| column.data_type().clone()).collect::<Vec<_>>()
-        };
-        let wanted: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
-        if types(&batch) != wanted {
-            return Err(malformed());
+        match message.payload {
+            DecodedPayload::None => {}
+            DecodedPayload::Schema(sent) if fits(&sent, schema) => announced = true,
+            DecodedPayload::Schema(_) => return Err(malformed()),
+            DecodedPayload::RecordBatch(batch) => {
+                batches.push(relabelled(&batch, schema).ok_or_else(malformed)?);
+            }
         }
-        batches.push(
-            RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).map_err(|_| malformed())?,
-        );
     }
-    Ok(batches)
+    if announced { Ok(batches) } else { Err(malformed()) }
+}
+
+/// Whether the columns are those that were asked for: as many, of the same names and types.
+fn fits(sent: &Schema, wanted: &Schema) -> bool {
+    let same = |(sent, wanted): (&FieldRef, &FieldRef)| {
+        sent.name() == wanted.name() && is_of_type(sent.data_type(), wanted.data_type())
+    };
+    sent.fields().len() == wanted.fields().len() && sent.fields().iter().zip(wanted.fields()).all(same)
+}
+
+/// Types must be equal; only text has several encodings of the same values.
+fn is_of_type(sent: &DataType, wanted: &DataType) -> bool {
+    sent == wanted || *wanted == DataType::Utf8 && matches!(sent, DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn relabelled(batch: &RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() {
+            Some(Arc::clone(column))
+        } else {
+            cast(column, field.data_type()).ok()
+        }
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Option<Vec<ArrayRef>>>()?).ok()
 }

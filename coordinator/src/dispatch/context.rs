@@ -1,7 +1,7 @@
 //! One question while it runs: who asks, until when, and how far it has come.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jigsaw_proto::fragment::Fragment;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{NodeOutcome, Outcome};
+use super::NodeOutcome;
 
 /// The circumstances of one question.
 #[derive(Debug)]
@@ -20,11 +20,21 @@ pub(crate) struct QueryContext {
     pub(crate) principal: String,
     pub(crate) purpose: String,
     pub(crate) allow_partial: bool,
-    pub(crate) started: Instant,
-    pub(crate) deadline: Instant,
+    limit: Duration,
+    run: OnceLock<Run>,
     outcomes: Mutex<BTreeMap<NodeId, NodeOutcome>>,
     progress: watch::Sender<Progress>,
 }
+
+/// When the answer was fetched, and until when it is of use. Between announcing and fetching no time counts.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    started: Instant,
+    deadline: Instant,
+}
+
+/// Longest part of a question's time that is kept for merging what nodes released.
+const MERGING: Duration = Duration::from_millis(500);
 
 /// How far a question has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -42,17 +52,45 @@ impl QueryContext {
         allow_partial: bool,
         limit: Duration,
     ) -> Self {
-        let started = Instant::now();
         Self {
             id,
             principal,
             purpose,
             allow_partial,
-            started,
-            deadline: started + limit,
+            limit,
+            run: OnceLock::new(),
             outcomes: Mutex::default(),
             progress: watch::Sender::default(),
         }
+    }
+
+    /// Starts the clock; `limit` is the time the fetching call has, if it says.
+    pub(crate) fn start(&self, limit: Option<Duration>) {
+        let limit = limit.map_or(self.limit, |limit| limit.min(self.limit));
+        let started = Instant::now();
+        self.run.get_or_init(|| Run { started, deadline: started + limit });
+    }
+
+    fn running(&self) -> Run {
+        self.start(None);
+        let now = Instant::now();
+        self.run.get().copied().unwrap_or(Run { started: now, deadline: now })
+    }
+
+    /// Time since the answer was fetched.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.running().started.elapsed()
+    }
+
+    /// When the answer is of no use any more.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.running().deadline
+    }
+
+    /// When nodes must have answered, so that there is time to merge what they released and to name those that did not.
+    pub(super) fn nodes_deadline(&self) -> Instant {
+        let Run { started, deadline } = self.running();
+        deadline - MERGING.min((deadline - started) / 20)
     }
 
     /// Follows the question; the channel closes when it has ended.
@@ -66,7 +104,7 @@ impl QueryContext {
     }
 
     pub(super) fn ticket(&self, fragment: &Fragment) -> Vec<u8> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.nodes_deadline().saturating_duration_since(Instant::now());
         FragmentRequest {
             query: self.id.clone(),
             principal: self.principal.clone(),
@@ -85,8 +123,8 @@ impl QueryContext {
         });
     }
 
-    /// Several fragments of a question may ask the same node: its worst outcome counts.
-    pub(super) fn answered(&self, outcome: &NodeOutcome) {
+    /// Several fragments of a question may ask the same node: what became of it is told once.
+    pub(crate) fn answered(&self, outcome: &NodeOutcome) {
         self.progress.send_modify(|progress| {
             progress.answered += 1;
             if let Some(place) = progress.waiting.iter().position(|waiting| waiting == outcome.node.as_str())
@@ -95,9 +133,10 @@ impl QueryContext {
             }
         });
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = outcomes.get(&outcome.node);
-        if known.is_none_or(|known| matches!(known.outcome, Outcome::Answered { .. })) {
-            outcomes.insert(outcome.node.clone(), outcome.summary());
-        }
+        let outcome = match outcomes.remove(&outcome.node) {
+            Some(known) => known.and(outcome.summary()),
+            None => outcome.summary(),
+        };
+        outcomes.insert(outcome.node.clone(), outcome);
     }
 }

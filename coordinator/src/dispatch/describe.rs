@@ -9,10 +9,10 @@ use arrow_flight::Action;
 use chrono::Utc;
 use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::DatasetName;
-use jigsaw_proto::refusal::Refusal;
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::release::{DESCRIBE, DatasetDescription, NodeDescription};
 use jigsaw_proto::wire::PROTOCOL_VERSION;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{DatasetView, NodeStatus, NodeView, Peer};
 
@@ -68,8 +68,9 @@ pub(super) async fn describe(
 async fn ask(peer: &Peer) -> Result<NodeDescription, Status> {
     let action = Action { r#type: DESCRIBE.to_owned(), body: bytes::Bytes::new() };
     let mut results = peer.client().do_action(action).await?.into_inner();
-    let result = results.message().await?.ok_or_else(|| Status::internal("it gave no description"))?;
-    NodeDescription::decode(&result.body).map_err(|error| Status::internal(error.to_string()))
+    let foreign = || Status::unimplemented("no description of a Jigsaw node");
+    let result = results.message().await?.ok_or_else(foreign)?;
+    NodeDescription::decode(&result.body).map_err(|_| foreign())
 }
 
 fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Contract>>) -> DatasetView {
@@ -87,7 +88,12 @@ fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Cont
 /// What an error of a call says about a node. A node's own words are passed on only if they are a refusal.
 pub(super) fn trouble(status: &Status) -> (NodeStatus, String) {
     if let Some(refusal) = Refusal::from_status(status) {
-        return (NodeStatus::WrongIdentity, refusal.to_string());
+        let kind = match refusal.code {
+            RefusalCode::NotServed => NodeStatus::WrongIdentity,
+            RefusalCode::OtherVersion => NodeStatus::WrongProtocol,
+            _ => NodeStatus::Down,
+        };
+        return (kind, refusal.to_string());
     }
     let mut causes = String::new();
     let mut cause = status.source();
@@ -100,5 +106,14 @@ pub(super) fn trouble(status: &Status) -> (NodeStatus, String) {
         let detail = "its certificate is not the one the roster names, or it does not accept ours".to_owned();
         return (NodeStatus::WrongIdentity, detail);
     }
-    (NodeStatus::Down, "it cannot be reached".to_owned())
+    match status.code() {
+        Code::Unimplemented => (
+            NodeStatus::WrongProtocol,
+            "what answers at its address is no Jigsaw node: correct the address in the roster".to_owned(),
+        ),
+        Code::Internal | Code::DataLoss => {
+            (NodeStatus::Down, "it failed: its operator finds the reason in its log".to_owned())
+        }
+        _ => (NodeStatus::Down, "it cannot be reached".to_owned()),
+    }
 }

@@ -45,6 +45,18 @@ impl NodeOutcome {
         Self { node: self.node.clone(), outcome, elapsed: self.elapsed }
     }
 
+    /// One node's part in an answer for which it was asked twice: the worse of both, or all that both releases carry.
+    pub(super) fn and(self, later: Self) -> Self {
+        let elapsed = self.elapsed.max(later.elapsed);
+        let outcome = match (self.outcome, later.outcome) {
+            (Outcome::Answered { manifest: one, .. }, Outcome::Answered { manifest: other, .. }) => {
+                Outcome::Answered { batches: vec![], manifest: Box::new(both(*one, *other)) }
+            }
+            (Outcome::Answered { .. }, worse) | (worse, _) => worse,
+        };
+        Self { node: self.node, outcome, elapsed }
+    }
+
     /// `answered`, `refused`, `late` or `failed`
     pub(crate) fn status(&self) -> &'static str {
         match self.outcome {
@@ -64,6 +76,27 @@ impl NodeOutcome {
             Outcome::LeftOut(reason) => format!("it is left out: {reason}"),
             Outcome::Failed(reason) => reason.clone(),
         }
+    }
+}
+
+/// What two releases of one node say together: whatever protects one of them is said, and the older data counts.
+fn both(one: Manifest, other: Manifest) -> Manifest {
+    let mut rules = one.rules;
+    rules.extend(other.rules);
+    rules.sort();
+    rules.dedup();
+    let known = [one.data_as_of, other.data_as_of];
+    Manifest {
+        node: one.node,
+        query: one.query,
+        policy: one.policy,
+        mode: one.mode.max(other.mode),
+        threshold: one.threshold.max(other.threshold),
+        rounding: one.rounding.max(other.rounding),
+        released_cells: one.released_cells.saturating_add(other.released_cells),
+        withheld_cells: one.withheld_cells.saturating_add(other.withheld_cells),
+        rules,
+        data_as_of: known.into_iter().filter(|moment| !moment.is_empty()).min().unwrap_or_default(),
     }
 }
 

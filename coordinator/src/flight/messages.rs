@@ -9,6 +9,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use tokio::time::Instant;
 use tonic::{Response, Status};
 
 use super::{Data, Message, status};
@@ -16,23 +17,37 @@ use crate::dispatch::QueryContext;
 use crate::notes::Notes;
 use crate::query::QueryError;
 
+type Batches = BoxStream<'static, Result<RecordBatch, QueryError>>;
+
 /// The messages of an answer. The call waits for the first batch, so that a refusal is an error of the call itself.
 pub(super) async fn answer(
     schema: SchemaRef,
-    mut batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
+    batches: Batches,
     context: Arc<QueryContext>,
 ) -> Result<Response<Data>, Status> {
     let id = context.id.clone();
-    let first = tokio::time::timeout_at(context.deadline, batches.next()).await;
-    let first = first
-        .map_err(|_| status::of(&status::late(), &id))?
-        .transpose()
-        .map_err(|error| status::of(&error, &id))?;
+    let mut batches = until(context.deadline(), batches);
+    let first = batches.next().await.transpose().map_err(|error| status::of(&error, &id))?;
     let all = stream::iter(first.map(Ok)).chain(batches);
     let all = all.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
     let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(all);
     let messages = messages.map_err(Status::from).boxed();
     Ok(Response::new(with_notes(messages, context)))
+}
+
+/// The batches that are there in time; merging what nodes released can take long too.
+fn until(deadline: Instant, batches: Batches) -> Batches {
+    stream::unfold(Some(batches), move |batches| async move {
+        let mut batches = batches?;
+        match tokio::time::timeout_at(deadline, batches.next()).await {
+            Ok(Some(Ok(batch))) => Some((Ok(batch), Some(batches))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(status::late()), None)),
+        }
+    })
+    .fuse()
+    .boxed()
 }
 
 /// One message is held back, so that the last one is known when it is sent.

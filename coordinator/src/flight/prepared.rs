@@ -2,6 +2,7 @@
 
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
+use arrow_flight::sql::server::PeekableFlightDataStream;
 use arrow_flight::sql::{ActionCreatePreparedStatementResult, DoPutPreparedStatementResult};
 use arrow_flight::{FlightDescriptor, FlightInfo, IpcMessage, SchemaAsIpc};
 use datafusion::arrow::array::RecordBatch;
@@ -12,7 +13,7 @@ use futures::TryStreamExt;
 use tonic::{Request, Response, Status};
 
 use super::tickets::{Statement, query_id};
-use super::{Put, Shared, status};
+use super::{Shared, status};
 
 impl Shared {
     /// Plans a statement and keeps it.
@@ -34,12 +35,12 @@ impl Shared {
         })
     }
 
-    /// Gives a statement its parameters; the answer is a new handle, so that nobody else's binding is disturbed.
+    /// Gives a statement its parameters, under the handle it has: some drivers read a new one, others do not.
     pub(super) async fn bind(
         &self,
         handle: &[u8],
         principal: &str,
-        stream: Put,
+        stream: PeekableFlightDataStream,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let statement = self.tickets.statement(handle, principal)?;
         let batches = FlightRecordBatchStream::new_from_flight_data(stream.map_err(FlightError::from));
@@ -51,8 +52,8 @@ impl Shared {
             Ok(bound) => bound,
             Err(error) => return Err(status::of(&error, &query_id()?)),
         };
-        let bound = self.tickets.keep(Statement { bound: Some(bound), ..statement })?;
-        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.into()) })
+        self.tickets.bind(handle, principal, bound)?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle.to_vec().into()) })
     }
 
     /// Announces a run of a statement.
@@ -67,12 +68,18 @@ impl Shared {
         self.promise(bound.unwrap_or(planned), context, request.into_inner())
     }
 
+    /// The schema of what a statement answers, as it is sent.
+    pub(super) fn schema_of_prepared(&self, handle: &[u8], principal: &str) -> Result<SchemaRef, Status> {
+        let Statement { planned, bound, .. } = self.tickets.statement(handle, principal)?;
+        Ok(bound.unwrap_or(planned).schema())
+    }
+
     pub(super) fn close(&self, handle: &[u8], principal: &str) {
         self.tickets.close(handle, principal);
     }
 }
 
-fn encoded(schema: &Schema) -> Result<Vec<u8>, Status> {
+pub(super) fn encoded(schema: &Schema) -> Result<Vec<u8>, Status> {
     let message = IpcMessage::try_from(SchemaAsIpc::new(schema, &IpcWriteOptions::default()));
     message.map(|message| message.0.to_vec()).map_err(|_| status::encoding())
 }

@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use arrow_flight::sql::{ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Result as ActionResult, Ticket};
+use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
 use jigsaw_proto::id::QueryId;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use super::session::{self, CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
 /// The action that follows a question.
-const PROGRESS: &str = "jigsaw.progress";
+pub(super) const PROGRESS: &str = "jigsaw.progress";
 
 impl Shared {
     /// Plans a statement and announces what fetching it will give. No node is contacted.
@@ -49,8 +51,14 @@ impl Shared {
     }
 
     /// Runs the question of a ticket. Dropping the stream cancels it at every node.
-    pub(super) async fn run(&self, ticket: &[u8], principal: &str) -> Result<Response<Data>, Status> {
+    pub(super) async fn run(
+        &self,
+        ticket: &[u8],
+        principal: &str,
+        headers: &MetadataMap,
+    ) -> Result<Response<Data>, Status> {
         let Question { planned, context } = self.tickets.take(ticket, principal)?;
+        context.start(timeout(headers));
         let id = context.id.clone();
         let batches =
             planned.execute(&self.engine, Arc::clone(&context)).map_err(|error| status::of(&error, &id))?;
@@ -60,16 +68,37 @@ impl Shared {
     /// The circumstances of a question, from the headers of the call that announces it.
     pub(super) fn context(&self, principal: String, headers: &MetadataMap) -> Result<QueryContext, Status> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let allow_partial = header("x-jigsaw-allow-partial").eq_ignore_ascii_case("true");
+        let allow_partial = match header("x-jigsaw-allow-partial") {
+            "" | "false" => false,
+            "true" => true,
+            _ => {
+                let said = "the header x-jigsaw-allow-partial is neither true nor false";
+                return Err(Status::invalid_argument(said));
+            }
+        };
         let purpose: String = header("x-jigsaw-purpose").chars().take(500).collect();
-        let limit = timeout(header("grpc-timeout")).map_or(self.timeout, |asked| asked.min(self.timeout));
+        let limit = timeout(headers).map_or(self.timeout, |asked| asked.min(self.timeout));
         let id: QueryId = query_id()?;
         Ok(QueryContext::new(id, principal, purpose, allow_partial, limit))
     }
+
+    /// The schema of what a statement answers, as it is sent.
+    pub(super) async fn schema_of(&self, sql: &str) -> Result<SchemaRef, Status> {
+        match self.engine.plan(sql).await {
+            Ok(planned) => Ok(planned.schema()),
+            Err(error) => Err(status::of(&error, &query_id()?)),
+        }
+    }
 }
 
-/// gRPC's own header: a number and a unit.
-fn timeout(header: &str) -> Option<Duration> {
+/// The time a call has, by gRPC's own header, less what it takes to say that it is over before the transport does.
+fn timeout(headers: &MetadataMap) -> Option<Duration> {
+    let asked = duration(headers.get("grpc-timeout")?.to_str().ok()?)?;
+    Some(asked.saturating_sub(Duration::from_millis(100).min(asked / 10)))
+}
+
+/// A number and a unit.
+fn duration(header: &str) -> Option<Duration> {
     let (number, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
     let number: u64 = number.parse().ok()?;
     Some(match unit {
@@ -83,6 +112,15 @@ fn timeout(header: &str) -> Option<Duration> {
     })
 }
 
+/// Statements that change nothing, which drivers send as updates; everything else would change something.
+pub(super) fn update(sql: &str) -> Result<i64, Status> {
+    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    match word.to_ascii_lowercase().as_str() {
+        "begin" | "start" | "commit" | "end" | "rollback" | "set" => Ok(0),
+        _ => Err(status::read_only()),
+    }
+}
+
 /// Actions beside Flight SQL's own: progress, and the session calls that drivers make out of habit.
 pub(super) fn action(shared: &Shared, action: &Action, principal: &str) -> Result<Response<Actions>, Status> {
     match action.r#type.as_str() {
@@ -90,7 +128,7 @@ pub(super) fn action(shared: &Shared, action: &Action, principal: &str) -> Resul
             let id = std::str::from_utf8(&action.body).unwrap_or_default();
             Ok(Response::new(progress(shared.tickets.running(id, principal))))
         }
-        "CloseSession" => Ok(Response::new(stream::empty().boxed())),
+        SET_OPTIONS | GET_OPTIONS | CLOSE => session::action(action),
         _ => Err(Status::unimplemented("there is no such action: ListActions lists what there is")),
     }
 }

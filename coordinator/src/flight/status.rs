@@ -27,7 +27,9 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
 
 /// Nobody may change anything.
 pub(super) fn read_only() -> Status {
-    Status::unimplemented("Jigsaw answers questions and changes nothing: write a SELECT")
+    let mut status = Status::unimplemented("Jigsaw answers questions and changes nothing: write a SELECT");
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
+    status
 }
 
 pub(super) fn late() -> QueryError {

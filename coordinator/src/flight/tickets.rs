@@ -15,6 +15,9 @@ use crate::query::Planned;
 /// How long a handle lives without being used.
 const IDLE: Duration = Duration::from_mins(15);
 
+/// Most questions, and most prepared statements, that one analyst may hold at once.
+const MOST: usize = 1000;
+
 /// All handles in use.
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
@@ -57,6 +60,8 @@ impl Tickets {
     pub(super) fn announce(&self, question: Question) -> Result<String, Status> {
         let ticket = handle()?;
         let mut held = self.held();
+        let principal = &question.context.principal;
+        few(held.questions.values().filter(|(held, _)| held.context.principal == *principal).count())?;
         held.running.insert(question.context.id.to_string(), Arc::downgrade(&question.context));
         held.questions.insert(ticket.clone(), (question, Instant::now()));
         Ok(ticket)
@@ -64,8 +69,8 @@ impl Tickets {
 
     /// The question of a ticket; a ticket is good once, and for whoever it was made for.
     pub(super) fn take(&self, ticket: &[u8], principal: &str) -> Result<Question, Status> {
-        let mut held = self.held();
         let ticket = std::str::from_utf8(ticket).unwrap_or_default();
+        let mut held = self.held();
         match held.questions.get(ticket) {
             Some((question, _)) if question.context.principal == principal => {}
             _ => return Err(unknown("ticket", "was used already")),
@@ -85,8 +90,24 @@ impl Tickets {
     /// Keeps a prepared statement.
     pub(super) fn keep(&self, statement: Statement) -> Result<String, Status> {
         let handle = handle()?;
-        self.held().statements.insert(handle.clone(), (statement, Instant::now()));
+        let mut held = self.held();
+        let principal = &statement.principal;
+        few(held.statements.values().filter(|(held, _)| held.principal == *principal).count())?;
+        held.statements.insert(handle.clone(), (statement, Instant::now()));
         Ok(handle)
+    }
+
+    /// Gives a prepared statement its parameters. Questions that were announced already keep theirs.
+    pub(super) fn bind(&self, handle: &[u8], principal: &str, bound: Planned) -> Result<(), Status> {
+        let handle = std::str::from_utf8(handle).unwrap_or_default();
+        match self.held().statements.get_mut(handle) {
+            Some((statement, used)) if statement.principal == principal => {
+                *used = Instant::now();
+                statement.bound = Some(bound);
+                Ok(())
+            }
+            _ => Err(unknown("prepared statement", "was closed")),
+        }
     }
 
     /// The prepared statement of a handle.
@@ -108,6 +129,17 @@ impl Tickets {
             .statements
             .retain(|known, (statement, _)| known != handle || statement.principal != principal);
     }
+}
+
+/// Handles cost memory until they are used, closed or forgotten.
+fn few(held: usize) -> Result<(), Status> {
+    if held < MOST {
+        return Ok(());
+    }
+    Err(Status::unavailable(format!(
+        "you hold {MOST} questions or statements: fetch or close some, or wait {} minutes",
+        IDLE.as_secs() / 60
+    )))
 }
 
 fn unknown(what: &str, why: &str) -> Status {
