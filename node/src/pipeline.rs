@@ -148,4 +148,4 @@ fn unwritable(problem: &std::io::Error) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

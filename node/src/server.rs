@@ -20,6 +20,7 @@ use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::warn;
 
 use crate::Error;
 use crate::authorise::identify;
@@ -27,6 +28,9 @@ use crate::disclose::Release;
 use crate::node::Node;
 use crate::pipeline::answer;
 use crate::sources::Dataset;
+
+/// Requests that one connection may have open: more than a node runs at once, so that the others wait their turn here.
+const MAX_STREAMS: u32 = 256;
 
 /// Serves until `shutdown`, then lets running fragments finish.
 pub(crate) async fn serve(
@@ -40,6 +44,7 @@ pub(crate) async fn serve(
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     Server::builder()
         .tcp_nodelay(true)
+        .max_concurrent_streams(Some(MAX_STREAMS))
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
         .tls_config(tls.server())
         .map_err(Error::Tls)?
@@ -105,7 +110,11 @@ impl NodeService {
     fn coordinator<T>(&self, request: &Request<T>) -> Result<String, Status> {
         let certificates = request.peer_certs();
         let certificate = certificates.as_ref().and_then(|chain| chain.first()).map(AsRef::as_ref);
-        identify(certificate, &self.node.coordinators).map_err(|refusal| self.status(&refusal))
+        identify(certificate, &self.node.coordinators).map_err(|refusal| {
+            let peer = request.remote_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+            warn!(peer, code = %refusal.code, "a peer that is no coordinator of this node was turned away");
+            self.status(&refusal)
+        })
     }
 
     fn status(&self, refusal: &Refusal) -> Status {
@@ -227,3 +236,6 @@ impl FlightService for NodeService {
         Err(unknown("DoExchange"))
     }
 }
+
+#[cfg(test)]
+mod tests;

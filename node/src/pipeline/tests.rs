@@ -125,9 +125,9 @@ fn rows() -> RecordBatch {
 }
 
 /// A node without its server.
-struct Bench {
+pub(crate) struct Bench {
     dir: TempDir,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
 }
 
 /// What would be sent.
@@ -138,7 +138,7 @@ struct Answer {
 }
 
 impl Bench {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
     }
 
