@@ -3,6 +3,7 @@
 //! An entry is opened when a request is authorised and closed by `released` or `refused`; dropping it writes `abandoned`. It
 //! holds who asked, why, the fragment as SQL, and what was done – never a value of a row.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,10 +13,11 @@ use std::time::Instant;
 
 use chrono::{SecondsFormat, Utc};
 use jigsaw_proto::refusal::Refusal;
-use jigsaw_proto::release::Manifest;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::error;
+
+use crate::disclose::Release;
 
 /// The log file.
 #[derive(Debug, Clone)]
@@ -42,6 +44,7 @@ struct Line {
     fragment: String,
     code: String,
     rules: Vec<String>,
+    fired: BTreeMap<&'static str, u64>,
     released_cells: u64,
     withheld_cells: u64,
     policy: String,
@@ -117,7 +120,8 @@ impl Entry {
     }
 
     /// Records a release. Only if this succeeds may the release leave.
-    pub(crate) async fn released(mut self, manifest: &Manifest, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn released(mut self, release: &Release, bytes: &[u8]) -> io::Result<()> {
+        let manifest = release.manifest();
         let digest = Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
             // Infallible: writing to a String.
             _ = write!(hex, "{byte:02x}");
@@ -125,6 +129,7 @@ impl Entry {
         });
         let Some(mut line) = self.line.take() else { return Ok(()) };
         line.rules.clone_from(&manifest.rules);
+        line.fired.clone_from(release.fired());
         line.released_cells = manifest.released_cells;
         line.withheld_cells = manifest.withheld_cells;
         line.policy.clone_from(&manifest.policy);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jigsaw_proto::id::NodeId;
+use jigsaw_proto::id::{ColumnName, NodeId};
 use jigsaw_proto::release::ReleaseMode;
 use serde::Deserialize;
 
@@ -21,6 +21,8 @@ pub struct Config {
     pub coordinators: Vec<CoordinatorWords>,
     /// where it keeps its record
     pub audit: AuditWords,
+    /// where it keeps its secret and its memory; default: beside the audit log
+    pub disclosure: Option<DisclosureWords>,
     /// what it holds
     #[serde(rename = "dataset", default)]
     pub datasets: Vec<DatasetWords>,
@@ -89,6 +91,14 @@ pub struct AuditWords {
     pub file: PathBuf,
 }
 
+/// `[disclosure]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisclosureWords {
+    /// folder of this node alone
+    pub folder: PathBuf,
+}
+
 /// `[[dataset]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,7 +160,7 @@ fn yes() -> bool {
 }
 
 /// `[dataset.policy]`
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyWords {
     /// `open` or `protected`
@@ -159,4 +169,56 @@ pub struct PolicyWords {
     pub threshold: Option<u32>,
     /// base that counts are rounded to
     pub rounding: Option<u32>,
+    /// how much of a cell may be one or two entities' own
+    pub dominance: Option<DominanceWords>,
+    /// columns whose value must not be told of everybody in a group
+    #[serde(default)]
+    pub sensitive: Vec<ColumnName>,
+    /// table of what is added to counts
+    pub perturbation: Option<PathBuf>,
+    /// whether cells are compared with those released before
+    pub overlap_guard: Option<bool>,
+}
+
+impl PolicyWords {
+    /// `release`, and nothing else said.
+    pub fn plain(release: ReleaseMode, threshold: Option<u32>, rounding: Option<u32>) -> Self {
+        Self {
+            release,
+            threshold,
+            rounding,
+            dominance: None,
+            sensitive: vec![],
+            perturbation: None,
+            overlap_guard: None,
+        }
+    }
+}
+
+/// `dominance`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "dominance is \"off\" or { p = 10, n = 2, k = 90 }")]
+pub enum DominanceWords {
+    /// `"off"`
+    Off(OffWord),
+    /// the p % rule and the (n,k) rule
+    Rules(DominanceRules),
+}
+
+/// `off`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OffWord {
+    /// spelled out
+    Off,
+}
+
+/// Percentages and a number of entities.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the parameters' names in the literature")]
+pub struct DominanceRules {
+    pub p: f64,
+    pub n: usize,
+    pub k: f64,
 }

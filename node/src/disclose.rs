@@ -1,17 +1,28 @@
 //! `Raw → Release`: what the node's policy lets out, by rules in one fixed order.
 //!
-//! | rule | what it does |
-//! |---|---|
-//! | `R07` | a group of fewer entities than the threshold is dropped; without group keys, all its cells are withheld |
-//! | `R08` | a cell to which fewer entities contribute than the threshold is withheld |
-//! | `R13` | counts are rounded to the rounding base, sums to base × resolution, means and moments to 3 digits |
+//! | rule | module | what it does |
+//! |---|---|---|
+//! | `R07` | [`threshold`] | a group of fewer entities than the threshold is dropped; without group keys, all its cells are withheld |
+//! | `R08` | [`threshold`] | a cell to which fewer entities contribute than the threshold is withheld |
+//! | `R09`, `R10` | [`dominance`] | a cell that is mostly one or two entities' own is withheld |
+//! | `R11` | [`class`] | a cell that tells a sensitive category of everybody is withheld |
+//! | `R13P` | [`perturbation`] | counts are perturbed by cell key, where the policy has a table |
+//! | `R13` | [`rounding`] | counts are rounded to the base, sums to base × step, means and moments to 3 digits |
+//! | `R14`–`R16` | [`overlap`] | figures that would tell of a few people beside earlier ones show those, or nothing |
 //!
-//! A withheld cell is NULL. Small and absent groups look the same. An open release is left as it is.
+//! A withheld cell is NULL, whatever the rule: small, dominated and overlapping look the same, and so do small and absent groups.
+//! An open release is left as it is.
 
+mod cells;
+mod class;
+mod dominance;
+mod overlap;
+pub mod perturbation;
 pub mod policy;
 mod rounding;
 mod threshold;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,12 +33,17 @@ use jigsaw_proto::id::{NodeId, QueryId};
 use jigsaw_proto::release::{Manifest, ReleaseMode};
 
 use crate::execute::Raw;
+use crate::secret::Secret;
 use crate::validate::Approved;
+use cells::Cells;
+
+pub(crate) use overlap::Guard;
 
 /// Aggregates that disclosure control let out: the only thing the server can send.
 pub struct Release {
     batch: RecordBatch,
     manifest: Manifest,
+    fired: BTreeMap<&'static str, u64>,
 }
 
 impl Release {
@@ -36,9 +52,14 @@ impl Release {
         &self.batch
     }
 
-    /// What was done to them.
+    /// What was done to them, as far as everybody may know.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How many groups and cells each rule took. For the node's own record: it tells why a cell is withheld.
+    pub(crate) fn fired(&self) -> &BTreeMap<&'static str, u64> {
+        &self.fired
     }
 }
 
@@ -48,32 +69,50 @@ impl fmt::Debug for Release {
     }
 }
 
+/// What decides beside the policy: the node's name, its secret and its memory.
+#[derive(Debug)]
+pub(crate) struct Discloser {
+    pub(crate) node: NodeId,
+    pub(crate) secret: Secret,
+    pub(crate) guard: Guard,
+}
+
+/// Why there is no release.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// a fault of this node
+    #[error("the columns are not of the approved types")]
+    Columns(#[from] ArrowError),
+    /// nothing may be released that is not remembered
+    #[error("the memory of released cells cannot be written")]
+    Memory(#[from] std::io::Error),
+}
+
 /// Applies the rules.
 ///
 /// # Errors
-/// Columns that are not of the approved types: a fault of this node.
+/// Columns that are not of the approved types, or a memory that cannot be written.
 pub(crate) fn disclose(
     raw: &Raw,
     approved: &Approved,
-    node: &NodeId,
+    by: &Discloser,
     query: &QueryId,
-) -> Result<Release, ArrowError> {
-    let (batch, rules) = match approved.mode() {
-        ReleaseMode::Open => (raw.columns().clone(), vec![]),
+) -> Result<Release, Error> {
+    let keys = approved.fragment().keys.len();
+    let (batch, fired) = match approved.mode() {
+        ReleaseMode::Open => (raw.columns().clone(), BTreeMap::new()),
         ReleaseMode::Protected => {
-            let kept = threshold::apply(raw, approved)?;
-            let rounded = rounding::apply(&kept, approved)?;
-            (ordered(&rounded, approved.fragment().keys.len())?, vec!["R07", "R08", "R13"])
+            let (batch, fired) = protected(raw, approved, by)?;
+            (ordered(&batch, keys)?, fired)
         }
     };
-    let keys = approved.fragment().keys.len();
     let cells = batch.num_rows() * batch.num_columns().saturating_sub(keys);
     let withheld: usize = match approved.mode() {
         ReleaseMode::Open => 0,
         ReleaseMode::Protected => batch.columns().iter().skip(keys).map(|column| column.null_count()).sum(),
     };
     let manifest = Manifest {
-        node: node.clone(),
+        node: by.node.clone(),
         query: query.clone(),
         policy: approved.policy_hash(),
         mode: approved.mode(),
@@ -81,10 +120,46 @@ pub(crate) fn disclose(
         rounding: approved.rounding(),
         released_cells: (cells - withheld) as u64,
         withheld_cells: withheld as u64,
-        rules: rules.into_iter().map(str::to_owned).collect(),
+        rules: rules(approved).into_iter().map(str::to_owned).collect(),
         data_as_of: approved.data_as_of(),
     };
-    Ok(Release { batch, manifest })
+    Ok(Release { batch, manifest, fired })
+}
+
+fn protected(
+    raw: &Raw,
+    approved: &Approved,
+    by: &Discloser,
+) -> Result<(RecordBatch, BTreeMap<&'static str, u64>), Error> {
+    let mut cells = Cells::of(raw, approved)?;
+    threshold::apply(&mut cells);
+    dominance::apply(&mut cells);
+    class::apply(&mut cells)?;
+    perturbation::apply(&mut cells, &by.secret);
+    rounding::apply(&mut cells);
+    by.guard.apply(&mut cells)?;
+    let fired = cells.fired().clone();
+    Ok((cells.into_batch()?, fired))
+}
+
+/// The rules that the policy applies, whether they took anything or not.
+fn rules(approved: &Approved) -> Vec<&'static str> {
+    let protected = approved.mode() == ReleaseMode::Protected;
+    [
+        ("R07", protected),
+        ("R08", protected),
+        ("R09", !approved.dominance().is_empty()),
+        ("R10", !approved.dominance().is_empty()),
+        ("R11", !approved.sensitive().is_empty()),
+        ("R13P", approved.perturbation().is_some()),
+        ("R13", protected),
+        ("R14", approved.is_guarded()),
+        ("R15", approved.is_guarded()),
+        ("R16", approved.is_guarded()),
+    ]
+    .into_iter()
+    .filter_map(|(rule, applied)| applied.then_some(rule))
+    .collect()
 }
 
 /// The order of rows says nothing: it is that of their keys.

@@ -6,6 +6,8 @@
 mod contributors;
 mod expr;
 mod guarded;
+mod holders;
+mod holdings;
 mod measure;
 mod relation;
 mod session;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{Field, Schema, SchemaRef, UInt64Type};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -25,16 +27,19 @@ use jigsaw_proto::types::DataType;
 use tokio::time::Instant;
 
 pub(crate) use guarded::Guarded;
+pub(crate) use holders::Holders;
+pub(crate) use holdings::Holding;
 pub(crate) use session::Engine;
 
+use crate::secret::Secret;
 use crate::validate::Approved;
 
 /// Groups and their partial aggregates as they are in the rows. It cannot leave the node: it has no conversion to bytes or
 /// Flight data, and its `Debug` shows the columns only.
 pub struct Raw {
     released: RecordBatch,
-    entities: Vec<ArrayRef>,
-    contributors: Vec<Vec<ArrayRef>>,
+    groups: Vec<Holders>,
+    cells: Vec<Vec<Holders>>,
 }
 
 impl Raw {
@@ -43,18 +48,14 @@ impl Raw {
         &self.released
     }
 
-    /// For each kind of entity, the number of entities of each group, counted up to the threshold. Empty when open.
-    pub(crate) fn entities(&self) -> impl Iterator<Item = &arrow::array::UInt64Array> {
-        self.entities.iter().map(arrow::array::AsArray::as_primitive::<UInt64Type>)
+    /// For each kind of entity, who is behind each group. Empty when open.
+    pub(crate) fn groups(&self) -> &[Holders] {
+        &self.groups
     }
 
-    /// The same for the entities that contribute to one measure.
-    pub(crate) fn contributors(&self, measure: usize) -> impl Iterator<Item = &arrow::array::UInt64Array> {
-        self.contributors
-            .get(measure)
-            .into_iter()
-            .flatten()
-            .map(arrow::array::AsArray::as_primitive::<UInt64Type>)
+    /// The same for those who contribute to one measure.
+    pub(crate) fn cells(&self, measure: usize) -> &[Holders] {
+        self.cells.get(measure).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -131,9 +132,9 @@ pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Dura
 }
 
 /// The logical plan of a fragment: its input, the complete aggregation with contributor counts, and the final columns.
-fn logical(approved: &Approved, node: &str) -> Result<LogicalPlan, DataFusionError> {
+fn logical(approved: &Approved, node: &str, secret: Secret) -> Result<LogicalPlan, DataFusionError> {
     let input = relation::lower(approved, node)?;
-    measure::aggregate(approved, input)
+    measure::aggregate(approved, input, secret)
 }
 
 fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Raw, DataFusionError> {
@@ -149,12 +150,12 @@ fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Resu
         columns,
         &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
     )?;
-    let mut counts = batch.columns().iter().skip(wanted.len()).cloned();
-    let kinds = approved.entity_kinds();
-    let entities = counts.by_ref().take(kinds).collect();
-    let measures = approved.fragment().measures.len();
-    let contributors = (0..measures).map(|_| counts.by_ref().take(kinds).collect()).collect();
-    Ok(Raw { released, entities, contributors })
+    let mut behind = batch.columns().iter().skip(wanted.len()).map(Holders::of_column);
+    let kinds = approved.entity_kinds().len();
+    let groups = behind.by_ref().take(kinds).collect::<Result<_, _>>()?;
+    let measures = 0..approved.fragment().measures.len();
+    let cells = measures.map(|_| behind.by_ref().take(kinds).collect()).collect::<Result<_, _>>()?;
+    Ok(Raw { released, groups, cells })
 }
 
 fn exactly(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, DataFusionError> {

@@ -9,6 +9,7 @@
 //! * `validate` – what is asked, and whether every column is used as its role allows → `Approved`
 //! * `execute` – the aggregation over this node's rows → [`Raw`]
 //! * [`disclose`] – what the policy lets out → [`Release`]
+//! * `secret` – what tells entities apart without naming them
 //! * `audit` – one line for every request, on disk before anything leaves
 //! * `sources` – the node's own tables, mapped to their contracts
 //! * [`server`] – Arrow Flight, and nothing decided
@@ -23,6 +24,7 @@ pub mod disclose;
 mod execute;
 mod node;
 mod pipeline;
+mod secret;
 pub mod server;
 pub mod settings;
 mod sources;
@@ -48,6 +50,14 @@ pub enum Error {
     Audit {
         /// where it should be
         path: PathBuf,
+        /// why not
+        source: std::io::Error,
+    },
+    /// the secret or the memory of released cells cannot be used
+    #[error("the node's secret and its memory of released cells, in {folder}, cannot be used", folder = folder.display())]
+    Disclosure {
+        /// where they should be
+        folder: PathBuf,
         /// why not
         source: std::io::Error,
     },

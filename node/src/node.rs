@@ -1,6 +1,7 @@
 //! A running node: what it holds and what it gives to questions.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use jigsaw_proto::id::{DatasetName, NodeId};
@@ -10,7 +11,9 @@ use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::audit::Audit;
+use crate::disclose::{Discloser, Guard};
 use crate::execute::Engine;
+use crate::secret::Secret;
 use crate::settings::{Limits, Settings};
 use crate::sources::Dataset;
 
@@ -22,6 +25,7 @@ pub(crate) struct Node {
     pub(crate) coordinators: Vec<String>,
     pub(crate) datasets: BTreeMap<DatasetName, Arc<Dataset>>,
     pub(crate) engine: Engine,
+    pub(crate) discloser: Arc<Discloser>,
     pub(crate) audit: Audit,
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) limits: Limits,
@@ -30,7 +34,7 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the audit log and every dataset.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { id, title, coordinators, audit, limits, datasets: listed, .. } = settings;
+        let Settings { id, title, coordinators, audit, disclosure, limits, datasets: listed, .. } = settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
         let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit, source })?;
         let mut datasets = BTreeMap::new();
@@ -39,9 +43,12 @@ impl Node {
                 Dataset::open(settings, &runtime).await.map_err(|error| Error::Source(error.to_string()))?;
             datasets.insert(dataset.contract().name.clone(), Arc::new(dataset));
         }
-        let engine = Engine::new(id.clone(), runtime, limits.threads);
+        let discloser =
+            discloser(&id, &disclosure).map_err(|source| Error::Disclosure { folder: disclosure, source })?;
+        let engine = Engine::new(id.clone(), discloser.secret, runtime, limits.threads);
         let turns = Arc::new(Semaphore::new(limits.fragments));
-        Ok(Self { id, title, coordinators, datasets, engine, audit, turns, limits })
+        let discloser = Arc::new(discloser);
+        Ok(Self { id, title, coordinators, datasets, engine, discloser, audit, turns, limits })
     }
 
     /// How it describes itself to a coordinator.
@@ -54,4 +61,12 @@ impl Node {
             datasets: self.datasets.values().map(|dataset| dataset.description()).collect(),
         }
     }
+}
+
+/// The node's secret and its memory of released cells, in a folder of its own.
+fn discloser(node: &NodeId, folder: &Path) -> std::io::Result<Discloser> {
+    std::fs::create_dir_all(folder)?;
+    let secret = Secret::open(&folder.join("secret"))?;
+    let guard = Guard::open(&folder.join("cells.jsonl"))?;
+    Ok(Discloser { node: node.clone(), secret, guard })
 }

@@ -19,7 +19,7 @@ use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
 use crate::authorise::{Permit, authorise};
-use crate::disclose::{Release, disclose};
+use crate::disclose::{self, Release, disclose};
 use crate::execute::{self, execute};
 use crate::node::Node;
 use crate::server::messages;
@@ -76,9 +76,15 @@ async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
             return Err(failed(&problem));
         }
     };
-    disclose(&raw, &approved, &node.id, &request.query).map_err(|_| {
-        error!("a release could not be made of its columns");
-        failure()
+    let (by, query) = (Arc::clone(&node.discloser), request.query.clone());
+    // The memory of released cells is a file.
+    let disclosed = tokio::task::spawn_blocking(move || disclose(&raw, &approved, &by, &query)).await;
+    disclosed.map_err(|_| failure())?.map_err(|problem| match problem {
+        disclose::Error::Columns(_) => {
+            error!("a release could not be made of its columns");
+            failure()
+        }
+        disclose::Error::Memory(problem) => forgetful(&problem),
     })
 }
 
@@ -89,7 +95,7 @@ async fn record(entry: Entry, release: &Release) -> Result<Vec<FlightData>, Refu
         failure()
     })?;
     let bytes: Vec<u8> = messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
-    entry.released(release.manifest(), &bytes).await.map_err(|problem| unwritable(&problem))?;
+    entry.released(release, &bytes).await.map_err(|problem| unwritable(&problem))?;
     info!(
         cells = release.manifest().released_cells,
         withheld = release.manifest().withheld_cells,
@@ -144,6 +150,14 @@ fn unwritable(problem: &std::io::Error) -> Refusal {
     Refusal::new(
         RefusalCode::AuditUnavailable,
         "the node cannot write its audit log, so it releases nothing: try again later",
+    )
+}
+
+fn forgetful(problem: &std::io::Error) -> Refusal {
+    error!(error = %problem.kind(), "the memory of released cells cannot be written: nothing is released");
+    Refusal::new(
+        RefusalCode::AuditUnavailable,
+        "the node cannot write what it releases into its memory, so it releases nothing: try again later",
     )
 }
 

@@ -22,6 +22,7 @@ pub struct Settings {
     pub(crate) tls: TlsMaterial,
     pub(crate) coordinators: Vec<String>,
     pub(crate) audit: PathBuf,
+    pub(crate) disclosure: PathBuf,
     pub(crate) limits: Limits,
     pub(crate) datasets: Vec<DatasetSettings>,
 }
@@ -67,7 +68,9 @@ impl Settings {
         let problem = |problem: String| SettingsError { file: path.display().to_string(), problem };
         let config: Config = toml::from_str(&read(path)?).map_err(|error| problem(error.to_string()))?;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let Config { node, tls, coordinators, audit, datasets } = config;
+        let Config { node, tls, coordinators, audit, disclosure, datasets } = config;
+        let audit = folder.join(audit.file);
+        let disclosure = disclosure.map(|words| folder.join(words.folder));
         if coordinators.is_empty() {
             return Err(problem("there is no [[coordinator]]: name the one this node serves".to_owned()));
         }
@@ -92,7 +95,8 @@ impl Settings {
             listen: node.listen,
             tls: material(&tls, &folder)?,
             coordinators: coordinators.into_iter().map(|coordinator| coordinator.identity).collect(),
-            audit: folder.join(audit.file),
+            disclosure: disclosure.unwrap_or_else(|| audit.with_extension("disclosure")),
+            audit,
             limits: Limits {
                 fragments: node.max_concurrent_fragments,
                 memory: node.max_memory_mb.saturating_mul(1024 * 1024),
@@ -122,7 +126,7 @@ fn dataset(words: crate::config::DatasetWords, folder: &Path, file: &Path) -> Re
         file: file.display().to_string(),
         problem: format!("dataset {}: {problem}", contract.name),
     };
-    let policy = Policy::new(&policy, contract.floor)
+    let policy = Policy::new(&policy, &contract, folder)
         .map_err(|error| problem(format!("[dataset.policy]: {error}")))?;
     let ending = source.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let format = match (format, ending.as_str()) {

@@ -7,7 +7,7 @@ mod roles;
 mod size;
 mod summand;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jigsaw_proto::fragment::Fragment;
@@ -17,6 +17,8 @@ use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 
 use crate::authorise::Permit;
+use crate::disclose::perturbation::PerturbationTable;
+use crate::disclose::policy::Dominance;
 use crate::sources::Dataset;
 
 pub(crate) use roles::counted_entities;
@@ -29,7 +31,11 @@ pub(crate) struct Approved {
     arguments: Vec<Option<DataType>>,
     steps: Vec<f64>,
     datasets: BTreeMap<DatasetName, Arc<Dataset>>,
-    kinds: usize,
+    kinds: Vec<String>,
+    sources: Vec<roles::Sources>,
+    key_sources: Vec<roles::Sources>,
+    choices: Vec<roles::Sources>,
+    filters: roles::Sources,
 }
 
 /// Validates the fragment of a permit.
@@ -66,8 +72,21 @@ pub(crate) fn validate(
             .map_err(|error| nonsense(&error))
     });
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    let roles::Checked { kinds, steps } = roles::check(fragment, &datasets)?;
-    Ok(Approved { fragment: fragment.clone(), columns, arguments, steps, datasets, kinds })
+    let roles::Checked { kinds, steps, sources, keys: key_sources, choices, filters } =
+        roles::check(fragment, &datasets)?;
+    let fragment = fragment.clone();
+    Ok(Approved {
+        fragment,
+        columns,
+        arguments,
+        steps,
+        datasets,
+        kinds,
+        sources,
+        key_sources,
+        choices,
+        filters,
+    })
 }
 
 impl Approved {
@@ -105,9 +124,65 @@ impl Approved {
         self.datasets.values().map(|dataset| dataset.policy().rounding()).max().unwrap_or(1)
     }
 
-    /// How many entity columns its protected datasets have, over all mentions.
-    pub(crate) fn entity_kinds(&self) -> usize {
-        self.kinds
+    /// Whether a rule asks who is behind a cell, not just how many.
+    pub(crate) fn names_holders(&self) -> bool {
+        self.datasets.values().any(|dataset| dataset.policy().names_holders())
+    }
+
+    /// The entity columns of its protected datasets, over all mentions.
+    pub(crate) fn entity_kinds(&self) -> &[String] {
+        &self.kinds
+    }
+
+    /// The columns, as `dataset.column`, that a measure's argument is made of.
+    pub(crate) fn sources(&self, measure: usize) -> BTreeSet<String> {
+        self.sources.get(measure).cloned().unwrap_or_default()
+    }
+
+    /// The same for everything that decides which rows a measure sees of a group, and for its argument.
+    pub(crate) fn choice_sources(&self, measure: usize) -> BTreeSet<String> {
+        self.choices.get(measure).cloned().unwrap_or_default()
+    }
+
+    /// Whether a sensitive column has a part in which rows a measure sees, or in which group.
+    pub(crate) fn chooses_sensitive(&self, measure: usize) -> bool {
+        let sensitive = self.sensitive();
+        let choices = [&self.filters].into_iter().chain(&self.key_sources).chain(self.choices.get(measure));
+        choices.into_iter().any(|sources| !sources.is_disjoint(&sensitive))
+    }
+
+    /// Columns whose value must not be told of everybody in a group, as `dataset.column`.
+    pub(crate) fn sensitive(&self) -> BTreeSet<String> {
+        let of = |(name, dataset): (&DatasetName, &Arc<Dataset>)| {
+            let columns = dataset.policy().sensitive().iter();
+            columns.map(|column| format!("{name}.{column}")).collect::<Vec<_>>()
+        };
+        self.datasets.iter().flat_map(of).collect()
+    }
+
+    /// The dominance rules of the datasets read.
+    pub(crate) fn dominance(&self) -> Vec<Dominance> {
+        self.datasets.values().filter_map(|dataset| dataset.policy().dominance()).collect()
+    }
+
+    /// What is added to counts; the first table there is.
+    pub(crate) fn perturbation(&self) -> Option<Arc<PerturbationTable>> {
+        self.datasets.values().find_map(|dataset| dataset.policy().perturbation().cloned())
+    }
+
+    /// Whether cells are compared with those released before.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.datasets.values().any(|dataset| dataset.policy().is_guarded())
+    }
+
+    /// The same for a group key.
+    pub(crate) fn key_sources(&self, key: usize) -> BTreeSet<String> {
+        self.key_sources.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Names of the datasets it reads.
+    pub(crate) fn dataset_names(&self) -> BTreeSet<String> {
+        self.datasets.keys().map(ToString::to_string).collect()
     }
 
     /// One of the datasets it reads.

@@ -1,29 +1,53 @@
 //! A node's policy for one dataset: what it releases, never freer than the contract's floor.
 
-use jigsaw_proto::contract::Floor;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use jigsaw_proto::contract::{Contract, Floor};
+use jigsaw_proto::id::ColumnName;
 use jigsaw_proto::release::ReleaseMode;
 use sha2::{Digest, Sha256};
 
-use crate::config::PolicyWords;
+use super::perturbation::PerturbationTable;
+use crate::config::{DominanceRules, DominanceWords, PolicyWords};
 
 /// A checked policy. There is no default: a dataset without one cannot be queried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     mode: ReleaseMode,
     threshold: u32,
     rounding: u32,
+    dominance: Option<Dominance>,
+    sensitive: BTreeSet<String>,
+    perturbation: Option<Arc<PerturbationTable>>,
+    guarded: bool,
 }
 
+/// How much of a cell may be one or two entities' own: the p % rule and the (n,k) rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dominance {
+    /// in per cent of the largest holding
+    pub p: f64,
+    /// so many largest holdings
+    pub n: usize,
+    /// in per cent of all holdings
+    pub k: f64,
+}
+
+/// What ACRO and the research data centres use.
+const DOMINANCE: Dominance = Dominance { p: 10.0, n: 2, k: 90.0 };
+
 impl Policy {
-    /// Checks the words of the configuration against the contract's floor.
+    /// Checks the words of the configuration against the contract. Paths are relative to `folder`.
     ///
     /// # Errors
     /// One sentence that names the line that is missing, meaningless or looser than the floor.
-    pub fn new(words: &PolicyWords, floor: Floor) -> Result<Self, String> {
-        match (words.release, words.threshold, words.rounding, floor) {
-            (ReleaseMode::Open, None, None, Floor::Open) => {
-                Ok(Self { mode: ReleaseMode::Open, threshold: 0, rounding: 1 })
-            }
+    pub fn new(words: &PolicyWords, contract: &Contract, folder: &Path) -> Result<Self, String> {
+        let PolicyWords { release, threshold, rounding, dominance, sensitive, perturbation, overlap_guard } =
+            words;
+        match (release, threshold, rounding, contract.floor) {
+            (ReleaseMode::Open, None, None, Floor::Open) => Self::open(words),
             (ReleaseMode::Open, None, None, Floor::Protected { .. }) => {
                 Err("release = \"open\" is looser than the contract, which protects this dataset: write release = \"protected\"".to_owned())
             }
@@ -31,7 +55,17 @@ impl Policy {
                 Err("threshold and rounding have no meaning with release = \"open\": take them out".to_owned())
             }
             (ReleaseMode::Protected, Some(threshold @ 2..), Some(rounding @ 1..), floor) => {
-                Self::protected(threshold, rounding, floor)
+                at_least(*threshold, *rounding, floor)?;
+                let read = |path| PerturbationTable::read(&folder.join(path)).map(Arc::new);
+                Ok(Self {
+                    mode: ReleaseMode::Protected,
+                    threshold: *threshold,
+                    rounding: *rounding,
+                    dominance: dominance_of(*dominance)?,
+                    sensitive: sensitive_of(sensitive, contract)?,
+                    perturbation: perturbation.as_ref().map(read).transpose()?,
+                    guarded: overlap_guard.unwrap_or(true),
+                })
             }
             (ReleaseMode::Protected, ..) => {
                 Err("release = \"protected\" needs threshold (2 or more) and rounding (1 or more)".to_owned())
@@ -39,16 +73,45 @@ impl Policy {
         }
     }
 
-    fn protected(threshold: u32, rounding: u32, floor: Floor) -> Result<Self, String> {
-        if let Floor::Protected { threshold: least, rounding: base } = floor {
-            if threshold < least {
-                return Err(format!("threshold = {threshold} is looser than the contract's {least}"));
-            }
-            if rounding < base {
-                return Err(format!("rounding = {rounding} is looser than the contract's {base}"));
-            }
+    fn open(words: &PolicyWords) -> Result<Self, String> {
+        let PolicyWords { dominance, sensitive, perturbation, overlap_guard, .. } = words;
+        if dominance.is_some() || !sensitive.is_empty() || perturbation.is_some() || overlap_guard.is_some() {
+            return Err("dominance, sensitive, perturbation and overlap_guard have no meaning with release = \"open\": take them out".to_owned());
         }
-        Ok(Self { mode: ReleaseMode::Protected, threshold, rounding })
+        Ok(Self {
+            mode: ReleaseMode::Open,
+            threshold: 0,
+            rounding: 1,
+            dominance: None,
+            sensitive: BTreeSet::new(),
+            perturbation: None,
+            guarded: false,
+        })
+    }
+
+    /// How much of a cell may be one or two entities' own; `None`: all of it.
+    pub fn dominance(&self) -> Option<Dominance> {
+        self.dominance
+    }
+
+    /// Columns whose value must not be told of everybody in a group.
+    pub fn sensitive(&self) -> &BTreeSet<String> {
+        &self.sensitive
+    }
+
+    /// What is added to counts; `None`: nothing.
+    pub fn perturbation(&self) -> Option<&Arc<PerturbationTable>> {
+        self.perturbation.as_ref()
+    }
+
+    /// Whether cells are compared with those released before.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
+    /// Whether a rule asks who is behind a cell, not just how many.
+    pub fn names_holders(&self) -> bool {
+        self.dominance.is_some() || !self.sensitive.is_empty() || self.perturbation.is_some() || self.guarded
     }
 
     /// How freely the dataset is released.
@@ -68,33 +131,112 @@ impl Policy {
 
     /// Hash of what it says, hexadecimal.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{} {} {}", self.mode.as_str(), self.threshold, self.rounding));
+        let Self { mode, threshold, rounding, dominance, sensitive, perturbation, guarded } = self;
+        let table = perturbation.as_ref().map(|table| table.digest());
+        let said = format!("{mode:?} {threshold} {rounding} {dominance:?} {sensitive:?} {table:?} {guarded}");
+        let digest = Sha256::digest(said);
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
+}
+
+fn at_least(threshold: u32, rounding: u32, floor: Floor) -> Result<(), String> {
+    if let Floor::Protected { threshold: least, rounding: base } = floor {
+        if threshold < least {
+            return Err(format!("threshold = {threshold} is looser than the contract's {least}"));
+        }
+        if rounding < base {
+            return Err(format!("rounding = {rounding} is looser than the contract's {base}"));
+        }
+    }
+    Ok(())
+}
+
+fn dominance_of(words: Option<DominanceWords>) -> Result<Option<Dominance>, String> {
+    match words {
+        None => Ok(Some(DOMINANCE)),
+        Some(DominanceWords::Off(_)) => Ok(None),
+        Some(DominanceWords::Rules(DominanceRules { p, n, k }))
+            if p > 0.0 && p.is_finite() && n > 0 && k > 0.0 && k <= 100.0 =>
+        {
+            Ok(Some(Dominance { p, n, k }))
+        }
+        Some(DominanceWords::Rules(_)) => {
+            Err("dominance: p is a percentage above 0, n is 1 or more, k is above 0 and at most 100"
+                .to_owned())
+        }
+    }
+}
+
+fn sensitive_of(columns: &[ColumnName], contract: &Contract) -> Result<BTreeSet<String>, String> {
+    let known = |column: &ColumnName| match contract.column(column.as_str()) {
+        Some(_) => Ok(column.to_string()),
+        None => Err(format!("sensitive: the contract has no column {column}")),
+    };
+    columns.iter().map(known).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FLOOR: Floor = Floor::Protected { threshold: 10, rounding: 5 };
+    const CONTRACT: &str = r#"
+name = "stay"
+version = 1
+description = ""
+release = "protected"
+threshold = 10
+rounding = 5
+column = [
+  { name = "person", type = "text", role = "entity", description = "" },
+  { name = "category", type = "text", role = "dimension", description = "" },
+]
+"#;
 
-    fn words(release: ReleaseMode, threshold: Option<u32>, rounding: Option<u32>) -> PolicyWords {
-        PolicyWords { release, threshold, rounding }
+    fn policy(text: &str) -> Result<Policy, String> {
+        let words: PolicyWords = toml::from_str(text).map_err(|error| error.to_string())?;
+        Policy::new(&words, &Contract::parse(CONTRACT).unwrap(), Path::new("."))
+    }
+
+    fn protected(more: &str) -> Result<Policy, String> {
+        policy(&format!("release = \"protected\"\nthreshold = 10\nrounding = 5\n{more}"))
     }
 
     #[test]
     fn a_policy_may_only_be_stricter() {
-        assert!(Policy::new(&words(ReleaseMode::Protected, Some(10), Some(5)), FLOOR).is_ok());
-        assert!(Policy::new(&words(ReleaseMode::Protected, Some(20), Some(10)), FLOOR).is_ok());
-        for (policy, line) in [
-            (words(ReleaseMode::Protected, Some(9), Some(5)), "threshold = 9"),
-            (words(ReleaseMode::Protected, Some(10), Some(1)), "rounding = 1"),
-            (words(ReleaseMode::Open, None, None), "release = \"open\""),
-            (words(ReleaseMode::Protected, None, None), "needs threshold"),
+        assert!(protected("").is_ok());
+        assert!(policy("release = \"protected\"\nthreshold = 20\nrounding = 10").is_ok());
+        for (text, line) in [
+            ("release = \"protected\"\nthreshold = 9\nrounding = 5", "threshold = 9"),
+            ("release = \"protected\"\nthreshold = 10\nrounding = 1", "rounding = 1"),
+            ("release = \"open\"", "release = \"open\""),
+            ("release = \"protected\"", "needs threshold"),
         ] {
-            let problem = Policy::new(&policy, FLOOR).unwrap_err();
+            let problem = policy(text).unwrap_err();
             assert!(problem.contains(line), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_protects() {
+        let policy = protected("").unwrap();
+        assert_eq!(policy.dominance(), Some(DOMINANCE));
+        assert!(policy.is_guarded() && policy.names_holders());
+        let bare = protected("dominance = \"off\"\noverlap_guard = false").unwrap();
+        assert!(!bare.names_holders());
+        assert_ne!(policy.hash(), bare.hash());
+    }
+
+    #[test]
+    fn rules_that_make_no_sense_are_named() {
+        for (text, words) in [
+            ("dominance = { p = 0, n = 2, k = 90 }", "p is a percentage"),
+            ("dominance = { p = 10, n = 2, k = 190 }", "k is above 0"),
+            ("dominance = \"none\"", "\"off\""),
+            ("sensitive = [\"absent\"]", "no column absent"),
+            ("perturbation = \"absent.csv\"", "absent.csv"),
+        ] {
+            let problem = protected(text).unwrap_err();
+            assert!(problem.contains(words), "{text}: {problem}");
         }
     }
 }

@@ -1,70 +1,42 @@
 //! `R13`: counts to the nearest multiple of the base, halves away from zero; sums to the nearest multiple of base ×
 //! step of what is summed (the resolution of a measure, at least one unit of the sum's last digit); means and moments to three significant digits. Group keys are left alone.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
-use arrow::error::ArrowError;
+use arrow::datatypes::DataType;
 use jigsaw_proto::aggregate::State;
 
-use crate::validate::Approved;
+use super::cells::{Cells, Figure};
 
-pub(super) fn apply(batch: &RecordBatch, approved: &Approved) -> Result<RecordBatch, ArrowError> {
-    let keys = approved.fragment().keys.len();
-    let columns = batch.columns().iter().enumerate().map(|(place, column)| match place.checked_sub(keys) {
-        None => Ok(Arc::clone(column)),
-        Some(measure) => rounded(column, measure, approved),
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new_with_options(
-        batch.schema(),
-        columns,
-        &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
-    )
-}
-
-fn rounded(column: &ArrayRef, measure: usize, approved: &Approved) -> Result<ArrayRef, ArrowError> {
-    let base = i64::from(approved.rounding());
-    let state = approved.fragment().measures.get(measure).map(|measure| measure.state);
-    match (state, column.data_type()) {
-        (Some(State::Rows | State::Count | State::Entities), DataType::Int64) => Ok(Arc::new(
-            column.as_primitive::<Int64Type>().unary::<_, Int64Type>(|count| nearest(count, base)),
-        )),
-        (Some(State::Sum), data_type) => sums(column, data_type, approved.rounding(), approved.step(measure)),
-        (Some(State::Mean | State::M2), DataType::Float64) => {
-            let digits =
-                column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| significant(value, 3));
-            Ok(Arc::new(digits))
-        }
-        (state, data_type) => {
-            Err(ArrowError::InvalidArgumentError(format!("no rounding for {state:?} of type {data_type}")))
+pub(super) fn apply(cells: &mut Cells<'_>) {
+    let base = cells.approved().rounding();
+    for measure in 0..cells.measures() {
+        let step = cells.approved().step(measure);
+        let (state, scale) = (cells.state(measure), cells.data_type(measure).map_or(0, scale));
+        for row in 0..cells.rows() {
+            let Some(figure) = cells.figure(measure, row) else { continue };
+            match rounded(figure, state, base, step, scale) {
+                Some(figure) => cells.set(measure, row, figure),
+                None => cells.withhold(measure, row, "R13"),
+            }
         }
     }
 }
 
-fn sums(column: &ArrayRef, data_type: &DataType, base: u32, step: f64) -> Result<ArrayRef, ArrowError> {
-    let whole = |scale| whole(step, scale).saturating_mul(base.into());
-    match data_type {
-        DataType::Int64 => {
-            let step = whole(0);
-            let sums: Int64Array = column
-                .as_primitive::<Int64Type>()
-                .unary(|sum| i64::try_from(nearest_wide(sum.into(), step)).unwrap_or(sum));
-            Ok(Arc::new(sums))
+fn scale(data_type: &DataType) -> i8 {
+    if let DataType::Decimal128(_, scale) = data_type { *scale } else { 0 }
+}
+
+/// The figure as it may be shown; `None`: there is no rounding for it.
+fn rounded(figure: Figure, state: Option<State>, base: u32, step: f64, scale: i8) -> Option<Figure> {
+    match (state?, figure) {
+        (State::Rows | State::Count | State::Entities, Figure::Whole(count)) => {
+            Some(Figure::Whole(nearest(count, base.into())))
         }
-        DataType::Decimal128(precision, scale) => {
-            let step = whole(*scale);
-            let sums: Decimal128Array =
-                column.as_primitive::<Decimal128Type>().unary(|sum| nearest_wide(sum, step));
-            Ok(Arc::new(sums.with_precision_and_scale(*precision, *scale)?))
+        (State::Sum, Figure::Whole(sum)) => {
+            Some(Figure::Whole(nearest(sum, whole(step, scale).saturating_mul(base.into()))))
         }
-        DataType::Float64 => {
-            let sums: Float64Array =
-                column.as_primitive::<Float64Type>().unary(|sum| multiple(sum, f64::from(base) * step));
-            Ok(Arc::new(sums))
-        }
-        other => Err(ArrowError::InvalidArgumentError(format!("no rounding for sums of type {other}"))),
+        (State::Sum, Figure::Double(sum)) => Some(Figure::Double(multiple(sum, f64::from(base) * step))),
+        (State::Mean | State::M2, Figure::Double(value)) => Some(Figure::Double(significant(value, 3))),
+        _ => None,
     }
 }
 
@@ -88,12 +60,8 @@ fn multiple(value: f64, step: f64) -> f64 {
     }
 }
 
-fn nearest(value: i64, base: i64) -> i64 {
-    i64::try_from(nearest_wide(value.into(), base.into())).unwrap_or(value)
-}
-
 /// `base · ⌊|value| / base + ½⌋` with the sign of `value`.
-fn nearest_wide(value: i128, base: i128) -> i128 {
+pub(super) fn nearest(value: i128, base: i128) -> i128 {
     let base = base.unsigned_abs();
     let multiples = value.unsigned_abs().saturating_mul(2).saturating_add(base) / (2 * base);
     let rounded = i128::try_from(multiples * base).unwrap_or(i128::MAX);
@@ -114,7 +82,7 @@ mod tests {
 
     #[test]
     fn counts_round_to_the_nearest_multiple() {
-        let rounded: Vec<i64> = [0, 2, 3, 7, 8, 12, 13, -3].map(|count| nearest(count, 5)).into();
+        let rounded = [0, 2, 3, 7, 8, 12, 13, -3].map(|count| nearest(count, 5));
         assert_eq!(rounded, [0, 0, 5, 5, 10, 10, 15, -5]);
         assert_eq!([nearest(5, 10), nearest(4, 10), nearest(17, 1)], [10, 0, 17]);
     }

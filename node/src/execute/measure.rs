@@ -12,11 +12,13 @@ use jigsaw_proto::types::DataType;
 
 use super::contributors::Contributors;
 use super::expr::lower;
+use super::holdings::Holdings;
 use super::relation::Lowered;
+use crate::secret::Secret;
 use crate::validate::Approved;
 
 /// The plan that gives `g0…`, `p0…`, then for each kind of entity its count per group, then the same per measure.
-pub(super) fn aggregate(approved: &Approved, input: Lowered) -> Result<LogicalPlan> {
+pub(super) fn aggregate(approved: &Approved, input: Lowered, secret: Secret) -> Result<LogicalPlan> {
     let fragment = approved.fragment();
     let keys =
         fragment.keys.iter().enumerate().map(|(index, key)| Ok(lower(key)?.alias(format!("g{index}"))));
@@ -29,17 +31,18 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered) -> Result<LogicalPl
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
     }
-    for (kind, entity) in input.entities.iter().enumerate() {
-        calls.push(contributors(approved, entity, None)?.alias(format!("e{kind}")));
-        outputs.push(col(format!("e{kind}")));
+    let mut behind = Behind { approved, secret, calls: vec![] };
+    for entity in &input.entities {
+        outputs.push(behind.column(entity, None, lit(1.0))?.alias(format!("h{}", outputs.len())));
     }
-    for (index, measure) in fragment.measures.iter().enumerate() {
-        let condition = contributes(measure)?;
-        for (kind, entity) in input.entities.iter().enumerate() {
-            calls.push(contributors(approved, entity, condition.clone())?.alias(format!("c{index}_{kind}")));
-            outputs.push(col(format!("c{index}_{kind}")));
+    for measure in &fragment.measures {
+        let (condition, amount) = (contributes(measure)?, amount(measure)?);
+        for entity in &input.entities {
+            let column = behind.column(entity, condition.clone(), amount.clone())?;
+            outputs.push(column.alias(format!("h{}", outputs.len())));
         }
     }
+    calls.extend(behind.calls.into_iter().map(|(name, call)| call.alias(name)));
     input.plan.aggregate(keys, calls)?.project(outputs)?.build()
 }
 
@@ -102,10 +105,44 @@ fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
     Ok([filter, present].into_iter().flatten().reduce(PlanExpr::and))
 }
 
-fn contributors(approved: &Approved, entity: &PlanExpr, condition: Option<PlanExpr>) -> Result<PlanExpr> {
-    let call = AggregateUDF::from(Contributors::new(approved.threshold())).call(vec![entity.clone()]);
-    match condition {
-        Some(condition) => call.filter(condition).build(),
-        None => Ok(call),
+/// What a row adds to its entity's holding.
+fn amount(measure: &Measure) -> Result<PlanExpr> {
+    match (measure.state, &measure.argument) {
+        (State::Sum | State::Mean | State::M2, Some(argument)) => {
+            Ok(cast(lower(argument)?, ArrowType::Float64))
+        }
+        _ => Ok(lit(1.0)),
+    }
+}
+
+/// The calls that say who is behind groups and cells. Cells with the same people behind them share one.
+struct Behind<'a> {
+    approved: &'a Approved,
+    secret: Secret,
+    calls: Vec<(String, PlanExpr)>,
+}
+
+impl Behind<'_> {
+    fn column(
+        &mut self,
+        entity: &PlanExpr,
+        condition: Option<PlanExpr>,
+        amount: PlanExpr,
+    ) -> Result<PlanExpr> {
+        let call = if self.approved.names_holders() {
+            AggregateUDF::from(Holdings::new(self.secret)).call(vec![entity.clone(), amount])
+        } else {
+            AggregateUDF::from(Contributors::new(self.approved.threshold())).call(vec![entity.clone()])
+        };
+        let call = match condition {
+            Some(condition) => call.filter(condition).build()?,
+            None => call,
+        };
+        if let Some((name, _)) = self.calls.iter().find(|(_, known)| *known == call) {
+            return Ok(col(name));
+        }
+        let name = format!("e{}", self.calls.len());
+        self.calls.push((name.clone(), call));
+        Ok(col(name))
     }
 }

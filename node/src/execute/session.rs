@@ -22,6 +22,7 @@ use datafusion::prelude::SessionConfig;
 use jigsaw_proto::id::NodeId;
 
 use super::{Error, Plan, logical};
+use crate::secret::Secret;
 use crate::validate::Approved;
 
 /// Plans kept for fragments that are asked again.
@@ -33,6 +34,7 @@ const BATCH_ROWS: usize = 32 * 1024;
 /// Plans and runs fragments.
 pub(crate) struct Engine {
     node: NodeId,
+    secret: Secret,
     session: SessionState,
     plans: Mutex<HashMap<String, Plan>>,
 }
@@ -45,7 +47,7 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     /// An engine with `threads` partitions and `memory` bytes for all fragments together.
-    pub(crate) fn new(node: NodeId, runtime: Arc<RuntimeEnv>, threads: NonZeroUsize) -> Self {
+    pub(crate) fn new(node: NodeId, secret: Secret, runtime: Arc<RuntimeEnv>, threads: NonZeroUsize) -> Self {
         let session = SessionStateBuilder::new()
             .with_default_features()
             .with_config(config(threads))
@@ -55,7 +57,7 @@ impl Engine {
             .with_file_formats(vec![])
             .with_table_functions(HashMap::new())
             .build();
-        Self { node, session, plans: Mutex::default() }
+        Self { node, secret, session, plans: Mutex::default() }
     }
 
     /// The memory and object stores that engine and sources share.
@@ -76,7 +78,7 @@ impl Engine {
         if let Some(plan) = known {
             return reset_plan_states(plan).map_err(Error::plan);
         }
-        let logical = logical(approved, self.node.as_str()).map_err(Error::plan)?;
+        let logical = logical(approved, self.node.as_str(), self.secret).map_err(Error::plan)?;
         let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
         let planner = self.session.query_planner();
         let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;

@@ -24,10 +24,11 @@ use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::{Engine, Error, Raw, execute};
+use super::{Engine, Error, Holders, Raw, execute};
 use crate::authorise::authorise;
 use crate::config::{CsvWords, FormatWord, PolicyWords};
 use crate::disclose::policy::Policy;
+use crate::secret::Secret;
 use crate::settings::DatasetSettings;
 use crate::sources::Dataset;
 use crate::validate::{Approved, validate};
@@ -54,7 +55,11 @@ impl Bench {
             datasets.insert(name, Arc::new(Dataset::open(settings, &runtime).await.unwrap()));
         }
         let threads = NonZeroUsize::new(threads).unwrap();
-        Self { dir, engine: Engine::new("camden".parse().unwrap(), runtime, threads), datasets }
+        Self {
+            dir,
+            engine: Engine::new("camden".parse().unwrap(), Secret::fresh().unwrap(), runtime, threads),
+            datasets,
+        }
     }
 
     async fn approve(&self, fragment: Fragment) -> Approved {
@@ -85,9 +90,10 @@ impl Bench {
 }
 
 fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
-    let open = PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None };
-    let protected = PolicyWords { release: ReleaseMode::Protected, threshold: Some(3), rounding: Some(1) };
-    let policy = Policy::new(&open, contract.floor).or_else(|_| Policy::new(&protected, contract.floor));
+    let open = PolicyWords::plain(ReleaseMode::Open, None, None);
+    let protected = PolicyWords::plain(ReleaseMode::Protected, Some(3), Some(1));
+    let policy =
+        Policy::new(&open, &contract, folder).or_else(|_| Policy::new(&protected, &contract, folder));
     DatasetSettings {
         contract,
         contract_text: String::new(),

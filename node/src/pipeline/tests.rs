@@ -152,6 +152,7 @@ impl Bench {
             tls: TlsMaterial { certificate: String::new(), key: String::new(), authority: String::new() },
             coordinators: vec!["coordinator.example".to_owned()],
             audit: dir.path().join("audit.jsonl"),
+            disclosure: dir.path().join("disclosure"),
             limits: Limits {
                 fragments: 4,
                 memory: 256 * 1024 * 1024,
@@ -208,15 +209,13 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
     writer.write(&rows).unwrap();
     writer.close().unwrap();
     let words = match contract.floor {
-        Floor::Open => PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None },
-        Floor::Protected { threshold, rounding } => PolicyWords {
-            release: ReleaseMode::Protected,
-            threshold: Some(threshold),
-            rounding: Some(rounding),
-        },
+        Floor::Open => PolicyWords::plain(ReleaseMode::Open, None, None),
+        Floor::Protected { threshold, rounding } => {
+            PolicyWords::plain(ReleaseMode::Protected, Some(threshold), Some(rounding))
+        }
     };
     DatasetSettings {
-        policy: Policy::new(&words, contract.floor).unwrap(),
+        policy: Policy::new(&words, &contract, dir).unwrap(),
         contract,
         contract_text: String::new(),
         source: path.display().to_string(),

@@ -41,9 +41,9 @@ const SELECT: &str = r#"SELECT COALESCE("SiteCode", 'none') AS site,
 
 fn settings(folder: &Path, source: &str, select: Option<&str>) -> DatasetSettings {
     let contract = Contract::parse(READING).unwrap();
-    let open = PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None };
+    let open = PolicyWords::plain(ReleaseMode::Open, None, None);
     DatasetSettings {
-        policy: Policy::new(&open, contract.floor).unwrap(),
+        policy: Policy::new(&open, &contract, folder).unwrap(),
         contract,
         contract_text: String::new(),
         source: source.to_owned(),

@@ -8,7 +8,7 @@
 //!   arithmetic over measures ([`super::summand`]).
 //! * `R22` – two protected datasets are joined on an entity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jigsaw_proto::aggregate::State;
@@ -31,24 +31,47 @@ pub(crate) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> 
 
 /// What the roles allow of a fragment.
 pub(super) struct Checked {
-    /// how many entity columns protect the input
-    pub(super) kinds: usize,
+    /// the entity columns that protect the input, one for each mention
+    pub(super) kinds: Vec<String>,
     /// the step of each measure's published figure
     pub(super) steps: Vec<f64>,
+    /// the columns of datasets that each measure's argument is made of
+    pub(super) sources: Vec<Sources>,
+    /// the same for each group key
+    pub(super) keys: Vec<Sources>,
+    /// the same for each measure's FILTER and argument
+    pub(super) choices: Vec<Sources>,
+    /// the same for all conditions of the input
+    pub(super) filters: Sources,
 }
+
+/// Columns of datasets, as `dataset.column`.
+pub(crate) type Sources = BTreeSet<String>;
 
 /// Checks every use of every column.
 pub(super) fn check(
     fragment: &Fragment,
     datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
 ) -> Result<Checked, Refusal> {
-    let Rows { columns, kinds, protected } = Checker { datasets }.relation(&fragment.input)?;
+    let Rows { columns, kinds, protected, filters } = Checker { datasets }.relation(&fragment.input)?;
     let input = Input { columns: &columns };
     for key in &fragment.keys {
         input.condition(key, "GROUP BY")?;
     }
     let steps = fragment.measures.iter().map(|measure| input.measure(measure, protected));
-    Ok(Checked { kinds, steps: steps.collect::<Result<_, _>>()? })
+    let steps = steps.collect::<Result<_, _>>()?;
+    let sources = fragment
+        .measures
+        .iter()
+        .map(|measure| measure.argument.as_ref().map(|argument| input.sources(argument)).unwrap_or_default());
+    let sources: Vec<Sources> = sources.collect();
+    let choices = fragment.measures.iter().zip(&sources).map(|(measure, sources)| {
+        let filter = measure.filter.as_ref().map(|filter| input.sources(filter)).unwrap_or_default();
+        filter.into_iter().chain(sources.iter().cloned()).collect()
+    });
+    let choices = choices.collect();
+    let keys = fragment.keys.iter().map(|key| input.sources(key)).collect();
+    Ok(Checked { kinds, steps, sources, keys, choices, filters })
 }
 
 /// What may be done with a column.
@@ -68,14 +91,24 @@ struct Known {
     permitted: Use,
     /// `None`: not to be added up under protection
     summand: Option<Summand>,
+    /// what it is made of
+    sources: Sources,
 }
 
 /// The columns of a relation and the protection of its rows.
 struct Rows {
     /// in the order of the relation's columns, as the type check has them
     columns: Vec<Known>,
-    kinds: usize,
+    kinds: Vec<String>,
     protected: bool,
+    filters: Sources,
+}
+
+impl Rows {
+    /// Of nothing that is known: protected.
+    fn none() -> Self {
+        Self { columns: vec![], kinds: vec![], protected: true, filters: Sources::new() }
+    }
 }
 
 struct Checker<'a> {
@@ -87,16 +120,19 @@ impl Checker<'_> {
         match relation {
             Relation::Scan { dataset, alias } => Ok(self.scan(dataset, alias)),
             Relation::Filter { input, predicate } => {
-                let rows = self.relation(input)?;
-                Input { columns: &rows.columns }.condition(predicate, "WHERE")?;
+                let mut rows = self.relation(input)?;
+                let input = Input { columns: &rows.columns };
+                input.condition(predicate, "WHERE")?;
+                let sources = input.sources(predicate);
+                rows.filters.extend(sources);
                 Ok(rows)
             }
             Relation::Project { input, alias, columns } => {
-                let Rows { columns: known, kinds, protected } = self.relation(input)?;
+                let Rows { columns: known, kinds, protected, filters } = self.relation(input)?;
                 let input = Input { columns: &known };
                 let columns =
                     columns.iter().map(|(name, expr)| input.projected(expr, Column::new(alias, name)));
-                Ok(Rows { columns: columns.collect::<Result<_, Refusal>>()?, kinds, protected })
+                Ok(Rows { columns: columns.collect::<Result<_, Refusal>>()?, kinds, protected, filters })
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
@@ -105,7 +141,7 @@ impl Checker<'_> {
 
     fn scan(&self, name: &DatasetName, alias: &str) -> Rows {
         let Some(dataset) = self.datasets.get(name) else {
-            return Rows { columns: vec![], kinds: 0, protected: true };
+            return Rows::none();
         };
         let protected = dataset.policy().mode() == ReleaseMode::Protected;
         let columns = dataset.visible().columns.iter().map(|column| {
@@ -119,10 +155,17 @@ impl Checker<'_> {
                 column: Column::new(alias, column.name.as_str()),
                 permitted,
                 summand: Summand::of(column),
+                sources: Sources::from([format!("{name}.{}", column.name)]),
             }
         });
-        let node = Known { column: Column::new(alias, NODE_COLUMN), permitted: Use::Free, summand: None };
-        Rows { columns: columns.chain([node]).collect(), kinds: counted_entities(dataset).count(), protected }
+        let node = Known {
+            column: Column::new(alias, NODE_COLUMN),
+            permitted: Use::Free,
+            summand: None,
+            sources: Sources::new(),
+        };
+        let kinds = counted_entities(dataset).map(str::to_owned).collect();
+        Rows { columns: columns.chain([node]).collect(), kinds, protected, filters: Sources::new() }
     }
 
     fn join(&self, join: &Join) -> Result<Rows, Refusal> {
@@ -158,22 +201,26 @@ impl Checker<'_> {
             ));
         }
         let columns: Vec<Known> = left.columns.into_iter().chain(right.columns).collect();
+        let mut filters: Sources = left.filters.into_iter().chain(right.filters).collect();
         if let Some(filter) = &join.filter {
-            Input { columns: &columns }.condition(filter, "ON")?;
+            let input = Input { columns: &columns };
+            input.condition(filter, "ON")?;
+            filters.extend(input.sources(filter));
         }
-        Ok(Rows { columns, kinds: left.kinds + right.kinds, protected: left.protected || right.protected })
+        let kinds = left.kinds.into_iter().chain(right.kinds).collect();
+        Ok(Rows { columns, kinds, protected: left.protected || right.protected, filters })
     }
 
     /// A column of a union may be used as the strictest of its branches allows. Branches line up by place, as their rows do.
     fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Rows, Refusal> {
         let mut branches = inputs.iter().map(|input| self.relation(input));
         let Some(first) = branches.next() else {
-            return Ok(Rows { columns: vec![], kinds: 0, protected: true });
+            return Ok(Rows::none());
         };
         let mut union = first?;
         for branch in branches {
             let branch = branch?;
-            if union.kinds != branch.kinds || union.columns.len() != branch.columns.len() {
+            if union.kinds.len() != branch.kinds.len() || union.columns.len() != branch.columns.len() {
                 return Err(refused(
                     RefusalCode::NotInLanguage,
                     "the branches of UNION ALL differ in the number of columns or of entity columns: ask each by itself"
@@ -181,10 +228,12 @@ impl Checker<'_> {
                 ));
             }
             union.protected |= branch.protected;
+            union.filters.extend(branch.filters);
             for (known, other) in union.columns.iter_mut().zip(branch.columns) {
                 known.permitted = strictest(known.permitted, other.permitted);
                 known.summand =
                     known.summand.zip(other.summand).map(|(summand, other)| summand.either(other));
+                known.sources.extend(other.sources);
             }
         }
         for known in &mut union.columns {
@@ -259,7 +308,14 @@ impl Input<'_> {
             let restricted = expr.columns().into_iter().any(|column| self.of(column) == Use::Restricted);
             if restricted { Use::Restricted } else { Use::Free }
         };
-        Ok(Known { column: name, permitted, summand: self.summand(expr, Zero::Something).ok() })
+        let summand = self.summand(expr, Zero::Something).ok();
+        Ok(Known { column: name, permitted, summand, sources: self.sources(expr) })
+    }
+
+    /// The columns of datasets that an expression is made of, through every alias.
+    fn sources(&self, expr: &Expr) -> Sources {
+        let known = expr.columns().into_iter().filter_map(|column| self.known(column));
+        known.flat_map(|known| known.sources.iter().cloned()).collect()
     }
 
     /// An expression whose value is only aggregated: arithmetic over measures is fine, choosing by a measure is not.

@@ -30,7 +30,8 @@ async fn a_release_is_recorded_in_full_but_for_its_values() {
         "time": "…", "outcome": "released", "query": "q1", "coordinator": "coordinator.example",
         "principal": "ada", "purpose": "a test",
         "fragment": "SELECT t.ward AS g0, count(*) AS p0 FROM stay AS t GROUP BY g0",
-        "code": "", "rules": ["R07", "R08", "R13"], "released_cells": 3, "withheld_cells": 0,
+        "code": "", "rules": ["R07", "R08", "R09", "R10", "R13", "R14", "R15", "R16"],
+        "fired": {"R07": 2}, "released_cells": 3, "withheld_cells": 0,
         "policy": "…", "digest": "…", "bytes": "…", "milliseconds": "…",
     });
     assert_eq!(line, expected);

@@ -1,0 +1,84 @@
+//! `R09` and `R10`: no cell that is mostly one or two entities' own.
+//!
+//! Let x₁ ≥ x₂ ≥ … be the absolute holdings of a cell's entities and X their sum. A cell is withheld
+//! * by the p % rule (`R09`) if X − x₁ − x₂ < p/100 · x₁: the second largest could estimate the largest to within p %;
+//! * by the (n,k) rule (`R10`) if x₁ + … + xₙ ≥ k/100 · X: the n largest make up k % or more.
+//!
+//! Hundepool et al. (2012), *Statistical Disclosure Control*, §4.2.2; the boundaries are those of the ACRO tool. The rules are
+//! sub-additive, so that cells which pass at every node pass in their sum, where no entity is at two nodes. A cell of nothing
+//! but zeros is safe. Holdings are what an entity's rows add to the aggregate: its rows, where rows are counted.
+
+use jigsaw_proto::aggregate::State;
+
+use super::cells::Cells;
+use super::policy::Dominance;
+use crate::execute::Holding;
+
+pub(super) fn apply(cells: &mut Cells<'_>) {
+    for dominance in cells.approved().dominance() {
+        for measure in 0..cells.measures() {
+            // How many entities there are is nobody's holding.
+            if cells.state(measure) == Some(State::Entities) {
+                continue;
+            }
+            for row in 0..cells.rows() {
+                if cells.figure(measure, row).is_none() {
+                    continue;
+                }
+                let rule = cells.holdings(measure, row).find_map(|holdings| broken(&holdings, dominance));
+                if let Some(rule) = rule {
+                    cells.withhold(measure, row, rule);
+                }
+            }
+        }
+    }
+}
+
+/// The rule that the holdings break.
+fn broken(holdings: &[Holding], dominance: Dominance) -> Option<&'static str> {
+    let mut amounts: Vec<f64> = holdings.iter().map(|holding| holding.amount.abs()).collect();
+    amounts.sort_unstable_by(|one, other| other.total_cmp(one));
+    let total: f64 = amounts.iter().sum();
+    let largest = amounts.first().copied().unwrap_or(0.0);
+    if largest == 0.0 {
+        return None;
+    }
+    // Added up, not subtracted from the total: nothing cancels.
+    let rest: f64 = amounts.iter().skip(2).sum();
+    if rest < dominance.p / 100.0 * largest {
+        return Some("R09");
+    }
+    let most: f64 = amounts.iter().take(dominance.n).sum();
+    (most >= dominance.k / 100.0 * total).then_some("R10")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Dominance = Dominance { p: 10.0, n: 2, k: 90.0 };
+
+    fn rule(amounts: &[f64]) -> Option<&'static str> {
+        let holding = |(entity, amount): (u64, &f64)| Holding { entity, rows: 1, amount: *amount };
+        broken(&(0..).zip(amounts).map(holding).collect::<Vec<_>>(), RULES)
+    }
+
+    #[test]
+    fn the_boundaries_are_those_of_the_literature() {
+        assert_eq!(rule(&[100.0, 50.0, 10.0]), Some("R10"), "150 of 160 is 93 %");
+        assert_eq!(rule(&[100.0, 50.0, 9.9]), Some("R09"), "the rest is less than 10 % of the largest");
+        assert_eq!(rule(&[45.0, 45.0, 10.0]), Some("R10"), "exactly 90 % is too much");
+        assert_eq!(rule(&[45.0, 44.0, 11.0]), None);
+        assert_eq!(rule(&[-1000.0, 1.0, 1.0]), Some("R09"), "a large negative holding dominates too");
+        assert_eq!(rule(&[0.0, 0.0, 0.0]), None);
+        assert_eq!(rule(&[]), None);
+    }
+
+    #[test]
+    fn equal_holdings_of_ten_are_safe_and_one_among_five_hundred_is_not() {
+        assert_eq!(rule(&[1.0; 10]), None);
+        let mut amounts = vec![1.0; 499];
+        amounts.push(49_401.0);
+        assert_eq!(rule(&amounts), Some("R09"));
+    }
+}

@@ -1,0 +1,79 @@
+//! `R14`, `R15` and `R16`: the guard against cells that tell of a few people when they are subtracted from one another.
+//!
+//! The node remembers who is in every cell it has released, whoever asked. For each new cell:
+//! * the same people with the same rows: the same figure as before (`R14`);
+//! * a cell that differs from a released one by fewer entities than the threshold shows that one's figure (`R14`), or, if that
+//!   one shows something else of the same columns, nothing (`R15`);
+//! * what a released cell and a released part of it leave over shows their difference (`R15`): it is told already;
+//! * where the cells of a table leave over a few people of a released total, the smallest of them is withheld (`R16`), now
+//!   and for good;
+//! * counts of one table are rounded so that they add up to their total's figure, and a total that is asked later shows that
+//!   (controlled rounding, Cox 1987): however a set of people is divided, its parts tell nothing new about the whole.
+//!
+//! Differencing is thereby blind to fewer people than the threshold, between any two questions of any two analysts on any two days.
+//! Nothing is forgotten; a changed person changes no figure until as many as the threshold have changed.
+//!
+//! What it does not see: three or more cells, asked one by one, that together leave a few people of a fourth; the budget
+//! of questions (`R24`) and the rounding of each are what stands against those.
+
+mod journal;
+mod members;
+mod memory;
+mod table;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use journal::Journal;
+use memory::Memory;
+
+use super::cells::Cells;
+
+/// The memory of released cells.
+pub(crate) struct Guard {
+    state: Mutex<State>,
+}
+
+struct State {
+    memory: Memory,
+    journal: Journal,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard")
+    }
+}
+
+impl Guard {
+    /// Opens the memory in a file of its own.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or is damaged.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let (journal, memory) = Journal::open(path)?;
+        tracing::info!(cells = memory.len(), "the memory of released cells is open");
+        Ok(Self { state: Mutex::new(State { memory, journal }) })
+    }
+
+    /// Judges every cell, and remembers what is new: on disk before it returns.
+    ///
+    /// # Errors
+    /// The memory cannot be written: nothing may be released.
+    pub(super) fn apply(&self, cells: &mut Cells<'_>) -> io::Result<()> {
+        if !cells.approved().is_guarded() {
+            return Ok(());
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { memory, journal } = &mut *state;
+        let fresh = table::judge(cells, memory)?;
+        journal.append(
+            fresh.iter().filter_map(|(statistic, place)| Some((statistic, memory.cell(statistic, *place)?))),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
