@@ -3,7 +3,7 @@
 //! The node remembers who is in every cell it has released, whoever asked. For each new cell:
 //! * the same people with the same rows: the same figure as before (`R14`);
 //! * a cell that differs from a released one by fewer entities than the threshold shows that one's figure (`R14`), or, if that
-//!   one shows something else of the same columns, nothing (`R15`);
+//!   one shows something else of the same columns, or the figures are more than a tenth apart, nothing (`R15`);
 //! * what a released cell and a released part of it leave over shows their difference (`R15`): it is told already;
 //! * where the cells of a table leave over a few people of a released total, the smallest of them is withheld (`R16`), now
 //!   and for good;
@@ -72,6 +72,14 @@ impl Guard {
         journal.append(
             fresh.iter().filter_map(|(statistic, place)| Some((statistic, memory.cell(statistic, *place)?))),
         )
+    }
+}
+
+#[cfg(test)]
+impl Guard {
+    /// From now on nothing can be written.
+    pub(crate) fn lose_its_file(&self) {
+        self.state.lock().unwrap().journal.lose_its_file();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod record;
+mod series;
 mod withheld;
 
 use std::collections::BTreeMap;

@@ -103,6 +103,11 @@ impl Journal {
         Ok((Self { file, length }, memory))
     }
 
+    #[cfg(test)]
+    pub(super) fn lose_its_file(&mut self) {
+        self.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    }
+
     /// Appends cells; only if this succeeds may they be released.
     pub(super) fn append<'a>(
         &mut self,

@@ -36,7 +36,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    fn is_count(&self) -> bool {
+    pub(super) fn is_count(&self) -> bool {
         matches!(self, Self::Rows | Self::Entities)
     }
 

@@ -16,6 +16,9 @@ use crate::execute::Holding;
 /// Tables with more keys than this have only their grand total watched.
 const MAX_MARGIN_KEYS: usize = 3;
 
+/// A known figure stands for one that differs from it by no more than this share of it, or by as many as a few people are.
+const TOLERANCE: f64 = 0.1;
+
 /// A cell that is released, and where it is remembered.
 struct Shown {
     row: usize,
@@ -91,14 +94,29 @@ impl Table<'_, '_> {
                     let place = Some(self.memory.add(self.statistic.clone(), cell));
                     shown.push(Shown { row, members, place });
                 }
-                Verdict::Known(Some(known)) => {
+                Verdict::Known(Some(known)) if self.stands_for(known, figure) => {
                     self.cells.set(self.measure, row, known);
                     shown.push(Shown { row, members, place: None });
                 }
-                Verdict::Known(None) | Verdict::TooNear => self.cells.withhold(self.measure, row, "R15"),
+                Verdict::Known(_) | Verdict::TooNear => self.cells.withhold(self.measure, row, "R15"),
             }
         }
         shown
+    }
+
+    /// Whether a known figure may be shown in the place of a cell's own. That a few people make a cell so much larger is worth less
+    /// than a figure that is wrong: then nothing is shown.
+    #[expect(clippy::cast_precision_loss, reason = "a tolerance")]
+    fn stands_for(&self, known: Figure, own: Figure) -> bool {
+        let few = f64::from(self.cells.approved().threshold() + self.cells.approved().rounding());
+        match (known, own) {
+            (Figure::Whole(known), Figure::Whole(own)) => {
+                let few = if self.statistic.unit.is_count() { few } else { 0.0 };
+                (known - own).unsigned_abs() as f64 <= f64::max(few, TOLERANCE * known.unsigned_abs() as f64)
+            }
+            (Figure::Double(known), Figure::Double(own)) => (known - own).abs() <= TOLERANCE * known.abs(),
+            _ => false,
+        }
     }
 
     /// The totals that the cells add up to, over all keys and over each choice of them: where the new ones are remembered.
