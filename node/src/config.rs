@@ -178,6 +178,8 @@ pub struct PolicyWords {
     pub perturbation: Option<PathBuf>,
     /// whether cells are compared with those released before
     pub overlap_guard: Option<bool>,
+    /// answers leave at multiples of so many milliseconds; 0: at once
+    pub tick_milliseconds: Option<u64>,
 }
 
 impl PolicyWords {
@@ -191,6 +193,7 @@ impl PolicyWords {
             sensitive: vec![],
             perturbation: None,
             overlap_guard: None,
+            tick_milliseconds: None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{DatasetName, NodeId};
 use jigsaw_proto::release::NodeDescription;
 use jigsaw_proto::wire::PROTOCOL_VERSION;
@@ -49,6 +51,12 @@ impl Node {
         let turns = Arc::new(Semaphore::new(limits.fragments));
         let discloser = Arc::new(discloser);
         Ok(Self { id, title, coordinators, datasets, engine, discloser, audit, turns, limits })
+    }
+
+    /// The longest tick of the datasets a fragment names: answers about protected rows leave at its multiples.
+    pub(crate) fn tick(&self, fragment: &Fragment) -> Duration {
+        let held = fragment.input.datasets().into_iter().filter_map(|name| self.datasets.get(name));
+        held.map(|dataset| dataset.policy().tick()).max().unwrap_or(Duration::ZERO)
     }
 
     /// How it describes itself to a coordinator.

@@ -11,10 +11,12 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::FlightData;
 use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use tokio::time::Instant;
 use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
@@ -37,23 +39,34 @@ pub(crate) async fn answer(
     coordinator: &str,
     ticket: &[u8],
 ) -> Result<Vec<FlightData>, Refusal> {
+    let asked = Instant::now();
     let mut entry = node.audit.entry(coordinator);
+    let mut tick = Duration::ZERO;
     let answered = match authorise(ticket, &node.turns).await {
         Ok(permit) => {
+            tick = node.tick(&permit.request().fragment);
             entry.asked(permit.request());
             tracing::Span::current().record("query", permit.request().query.as_str());
             unpanicked(run(node, &permit)).await
         }
         Err(refusal) => Err(refusal),
     };
-    match answered {
+    let answer = match answered {
         Ok(release) => record(entry, &release).await,
         Err(refusal) => {
             info!(code = %refusal.code, "refused");
-            entry.refused(&refusal).await.map_err(|problem| unwritable(&problem))?;
-            Err(refusal)
+            let recorded = entry.refused(&refusal).await;
+            Err(recorded.map_or_else(|problem| unwritable(&problem), |()| refusal))
         }
-    }
+    };
+    tokio::time::sleep_until(next_tick(asked, tick)).await;
+    answer
+}
+
+/// The first tick that is not over: how long an answer takes tells no more than how many ticks it took (`R20`).
+fn next_tick(asked: Instant, tick: Duration) -> Instant {
+    let ticks = asked.elapsed().as_nanos().checked_div(tick.as_nanos()).unwrap_or(0) + 1;
+    asked + tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
 /// A panic in a stage is a failure of this fragment, not of the node.

@@ -101,7 +101,9 @@ impl FakeNode {
 
     /// As if its machine lost power: connections are closed without a word.
     pub(super) fn kill(self) -> SocketAddr {
-        self.runtime.shutdown_background();
+        // Its tasks are dropped when this returns: the address is free. A runtime is not waited for on another's thread.
+        let stopping = move || self.runtime.shutdown_timeout(std::time::Duration::from_secs(10));
+        std::thread::spawn(stopping).join().unwrap();
         self.address
     }
 

@@ -89,6 +89,20 @@ async fn the_nodes_own_deadline_counts() {
     assert_eq!(bench.refusal(by_ward()).await, RefusalCode::DeadlinePassed.as_str());
 }
 
+/// R20: answers about protected rows, refusals included, leave at ticks.
+#[tokio::test]
+async fn answers_leave_at_ticks() {
+    let bench = Bench::open().await;
+    let tick = bench.node.tick(&by_ward());
+    assert!(!tick.is_zero());
+    assert_eq!(bench.node.tick(&fragment(scan("site"), vec![], vec![ROWS])), Duration::ZERO);
+    for asked in [by_ward(), aggregated(State::Max, t("cost"))] {
+        let started = std::time::Instant::now();
+        _ = bench.ask(asked).await;
+        assert!(started.elapsed() >= tick, "{:?}", started.elapsed());
+    }
+}
+
 /// A panic may quote a row; the refusal does not.
 #[tokio::test]
 async fn a_panic_is_a_failure_without_words() {
