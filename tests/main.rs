@@ -12,6 +12,9 @@ mod wire;
 /// Nothing that is in a row leaves a node, whatever is asked and whatever breaks.
 mod nothing_leaves;
 
+/// Disclosure control does what the tools of official statistics do.
+mod disclosure_oracles;
+
 /// The house rules, as far as a machine can check them.
 mod house;
 

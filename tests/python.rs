@@ -8,24 +8,34 @@ use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Policy};
 
 /// What is installed into the test's own environment, below the build folder.
-const PACKAGES: [&str; 4] = ["adbc-driver-flightsql>=1.13,<2", "pandas>=2,<4", "polars>=1,<3", "pyarrow>=20"];
+const PACKAGES: &[&str] = &["adbc-driver-flightsql>=1.13,<2", "pandas>=2,<4", "polars>=1,<3", "pyarrow>=20"];
 
-/// The environment's Python; `None` where this machine has no Python at all.
-fn python() -> Option<PathBuf> {
-    Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-check");
-    let done = environment.join("installed");
-    if std::fs::read_to_string(&done).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
-        return Some(environment.join("bin/python"));
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
-    let pip = environment.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES));
-    std::fs::write(done, PACKAGES.join(" ")).unwrap();
-    Some(environment.join("bin/python"))
+/// A virtual environment below the build folder, with its packages.
+pub(crate) struct Environment {
+    pub(crate) name: &'static str,
+    pub(crate) packages: &'static [&'static str],
 }
 
-fn run(command: &mut Command) {
+impl Environment {
+    /// Its Python; `None` where this machine has no Python at all.
+    pub(crate) fn python(&self) -> Option<PathBuf> {
+        Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
+        let (done, packages) = (folder.join("installed"), self.packages.join(" "));
+        if std::fs::read_to_string(&done).is_ok_and(|installed| installed == packages) {
+            return Some(folder.join("bin/python"));
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        let pip = folder.join("bin/pip");
+        run(Command::new(pip)
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(self.packages));
+        std::fs::write(done, packages).unwrap();
+        Some(folder.join("bin/python"))
+    }
+}
+
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
@@ -34,7 +44,8 @@ fn run(command: &mut Command) {
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stderr, reason = "whoever reads the log must see that a check was left out")]
 async fn python_drivers_work() {
-    let Some(python) = tokio::task::spawn_blocking(python).await.unwrap() else {
+    let environment = Environment { name: "python-check", packages: PACKAGES };
+    let Some(python) = tokio::task::spawn_blocking(move || environment.python()).await.unwrap() else {
         eprintln!("SKIPPED python_drivers_work: there is no python3 on this machine");
         return;
     };
