@@ -150,12 +150,29 @@ fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Resu
         columns,
         &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
     )?;
-    let mut behind = batch.columns().iter().skip(wanted.len()).map(Holders::of_column);
-    let kinds = approved.entity_kinds().len();
-    let groups = behind.by_ref().take(kinds).collect::<Result<_, _>>()?;
-    let measures = 0..approved.fragment().measures.len();
-    let cells = measures.map(|_| behind.by_ref().take(kinds).collect()).collect::<Result<_, _>>()?;
+    let behind = batch.columns().get(wanted.len()..).unwrap_or(&[]);
+    let (groups, cells) = holders(approved, behind)?;
     Ok(Raw { released, groups, cells })
+}
+
+/// Who is behind the groups, and behind the cells of each measure.
+fn holders(
+    approved: &Approved,
+    columns: &[ArrayRef],
+) -> Result<(Vec<Holders>, Vec<Vec<Holders>>), DataFusionError> {
+    let kinds = approved.entity_kinds().len();
+    let measures = approved.fragment().measures.len();
+    if kinds == 0 {
+        return Ok((vec![], vec![]));
+    }
+    if approved.names_holders() {
+        let named = |place: usize| columns.iter().map(|column| Holders::named(column, place)).collect();
+        let places = measure::Amounts::of(approved)?.places;
+        return Ok((named(0)?, places.into_iter().map(named).collect::<Result<_, _>>()?));
+    }
+    let mut counted = columns.chunks(kinds).map(|kinds| kinds.iter().map(Holders::counted).collect());
+    let groups = counted.next().unwrap_or(Ok(vec![]))?;
+    Ok((groups, counted.take(measures).collect::<Result<_, _>>()?))
 }
 
 fn exactly(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, DataFusionError> {

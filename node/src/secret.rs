@@ -17,7 +17,7 @@ use siphasher::sip::SipHasher24;
 const BYTES: usize = 48;
 
 /// 384 bits from the operating system, made once and kept in a file that only the service can read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Secret {
     entity: [u8; 16],
     record: [u8; 32],

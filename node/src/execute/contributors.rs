@@ -175,6 +175,12 @@ impl GroupsAccumulator for Groups {
     ) -> Result<()> {
         let [entities] = values else { return internal_err!("contributors takes one column") };
         self.groups.resize(total_num_groups, Seen::default());
+        // Once every group of a batch has enough, its entities need not be looked at.
+        let open =
+            |group: &usize| self.groups.get(*group).is_some_and(|seen| seen.hashes.len() < self.capacity);
+        if !group_indices.iter().any(open) {
+            return Ok(());
+        }
         let hashes = hashes(entities)?;
         for (row, (hash, group)) in hashes.iter().zip(group_indices).enumerate() {
             let kept = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));

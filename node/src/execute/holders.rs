@@ -1,7 +1,7 @@
 //! The entities behind the cells of one column: counted up to the threshold, or one holding each.
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt64Array};
-use arrow::datatypes::{DataType, UInt64Type};
+use arrow::datatypes::UInt64Type;
 use datafusion::common::internal_err;
 use datafusion::error::Result;
 
@@ -11,25 +11,31 @@ use super::holdings::{self, Holding};
 pub(crate) enum Holders {
     /// how many, up to the threshold
     Counted(UInt64Array),
-    /// who, and with how much
-    Named(ListArray),
+    /// who, and with how much: in which place of the lists
+    Named(ListArray, usize),
 }
 
 impl Holders {
-    pub(super) fn of_column(column: &ArrayRef) -> Result<Self> {
-        match column.data_type() {
-            DataType::UInt64 => Ok(Self::Counted(column.as_primitive::<UInt64Type>().clone())),
-            DataType::List(_) => Ok(Self::Named(column.as_list::<i32>().clone())),
-            _ => internal_err!("no column of holders"),
-        }
+    pub(super) fn counted(column: &ArrayRef) -> Result<Self> {
+        let Some(counts) = column.as_primitive_opt::<UInt64Type>() else {
+            return internal_err!("no column of counts");
+        };
+        Ok(Self::Counted(counts.clone()))
+    }
+
+    pub(super) fn named(column: &ArrayRef, place: usize) -> Result<Self> {
+        let Some(lists) = column.as_list_opt::<i32>() else {
+            return internal_err!("no column of holdings");
+        };
+        Ok(Self::Named(lists.clone(), place))
     }
 
     /// How many entities are behind a cell; never more than there are.
     pub(crate) fn count(&self, row: usize) -> u64 {
         match self {
             Self::Counted(counts) if row < counts.len() && counts.is_valid(row) => counts.value(row),
-            Self::Named(lists) if row < lists.len() && lists.is_valid(row) => lists.value(row).len() as u64,
-            Self::Counted(_) | Self::Named(_) => 0,
+            Self::Counted(_) => 0,
+            Self::Named(..) => self.holdings(row).len() as u64,
         }
     }
 
@@ -37,7 +43,7 @@ impl Holders {
     pub(crate) fn holdings(&self, row: usize) -> Vec<Holding> {
         match self {
             Self::Counted(_) => vec![],
-            Self::Named(lists) => holdings::of(lists, row),
+            Self::Named(lists, place) => holdings::of(lists, row, *place),
         }
     }
 }

@@ -6,10 +6,11 @@
 //! [`super::contributors`] is used instead.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListArray, RecordBatch, StructArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListArray, StructArray, UInt64Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
@@ -35,29 +36,39 @@ pub(crate) struct Holding {
     pub(crate) amount: f64,
 }
 
-/// `holdings(entity, amount)`: a list of holdings in the order of their keys; NULL is no entity.
+/// `holdings(entity, amount…)`: each entity of a group with the number and sum of its amounts that are not NULL, in the order of
+/// their keys. A NULL entity is none. One call serves all cells of a group, so that a row is looked up once.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Holdings {
     secret: Secret,
+    cells: usize,
     signature: Signature,
 }
 
 impl Holdings {
-    pub(super) fn new(secret: Secret) -> Self {
-        Self { secret, signature: Signature::any(2, Volatility::Immutable) }
+    /// Of so many amounts.
+    pub(super) fn new(secret: Secret, cells: usize) -> Self {
+        Self { secret, cells, signature: Signature::any(1 + cells, Volatility::Immutable) }
+    }
+
+    fn groups(&self) -> Groups {
+        Groups { secret: self.secret, cells: self.cells, ..Groups::default() }
     }
 }
 
-fn fields() -> Fields {
-    Fields::from(vec![
-        Field::new("entity", DataType::UInt64, false),
-        Field::new("rows", DataType::UInt64, false),
-        Field::new("amount", DataType::Float64, false),
-    ])
+/// The key, then rows and amount for each cell.
+fn fields(cells: usize) -> Fields {
+    let cell = |cell: usize| {
+        [
+            Field::new(format!("rows{cell}"), DataType::UInt64, false),
+            Field::new(format!("amount{cell}"), DataType::Float64, false),
+        ]
+    };
+    [Field::new("entity", DataType::UInt64, false)].into_iter().chain((0..cells).flat_map(cell)).collect()
 }
 
-fn list_type() -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(DataType::Struct(fields()), false)))
+fn list_field(cells: usize) -> FieldRef {
+    Arc::new(Field::new_list_field(DataType::Struct(fields(cells)), false))
 }
 
 impl AggregateUDFImpl for Holdings {
@@ -70,7 +81,7 @@ impl AggregateUDFImpl for Holdings {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(list_type())
+        Ok(DataType::List(list_field(self.cells)))
     }
 
     fn is_nullable(&self) -> bool {
@@ -78,11 +89,11 @@ impl AggregateUDFImpl for Holdings {
     }
 
     fn state_fields(&self, _: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new("holdings", list_type(), false))])
+        Ok(vec![Arc::new(Field::new("holdings", DataType::List(list_field(self.cells)), false))])
     }
 
     fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Group(Groups::new(self.secret))))
+        Ok(Box::new(Group(self.groups())))
     }
 
     fn groups_accumulator_supported(&self, _: AccumulatorArgs<'_>) -> bool {
@@ -90,41 +101,49 @@ impl AggregateUDFImpl for Holdings {
     }
 
     fn create_groups_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Groups::new(self.secret)))
+        Ok(Box::new(self.groups()))
     }
 
     fn default_value(&self, _: &DataType) -> Result<ScalarValue> {
-        Ok(ScalarValue::List(Arc::new(lists(&[], 1)?)))
+        let mut none = self.groups();
+        none.many = 1;
+        Ok(ScalarValue::List(Arc::new(none.take(EmitTo::All)?)))
     }
+}
+
+/// What an entity holds of one cell.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    rows: u64,
+    amount: f64,
 }
 
 /// The holdings of many groups: one table for all of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Groups {
     secret: Secret,
+    cells: usize,
+    /// by the group and a fast hash of the entity: the key that lasts is made once for each
     places: HashMap<(usize, u64), usize, RandomState>,
-    held: Vec<(usize, Holding)>,
+    entities: Vec<(usize, u64)>,
+    /// as many for each entity as there are cells
+    tallies: Vec<Tally>,
     many: usize,
+    fast: RandomState,
 }
 
 impl Groups {
-    fn new(secret: Secret) -> Self {
-        Self { secret, places: HashMap::default(), held: vec![], many: 0 }
-    }
-
-    fn add(&mut self, group: usize, more: Holding) {
-        let Self { places, held, .. } = self;
-        let place = *places.entry((group, more.entity)).or_insert_with(|| {
-            held.push((group, Holding { rows: 0, amount: 0.0, ..more }));
-            held.len() - 1
+    /// The tallies of an entity of a group; its key is made when it is new.
+    fn tallies(&mut self, group: usize, fast: u64, key: impl FnOnce(&Secret) -> u64) -> &mut [Tally] {
+        let Self { secret, cells, places, entities, tallies, .. } = self;
+        let place = *places.entry((group, fast)).or_insert_with(|| {
+            entities.push((group, key(secret)));
+            tallies.resize(entities.len() * *cells, Tally::default());
+            entities.len() - 1
         });
-        if let Some((_, holding)) = held.get_mut(place) {
-            holding.rows += more.rows;
-            holding.amount += more.amount;
-        }
+        tallies.get_mut(place * *cells..(place + 1) * *cells).unwrap_or(&mut [])
     }
 
-    /// The rows of a batch whose group, entity and filter are there.
     fn update(
         &mut self,
         values: &[ArrayRef],
@@ -132,22 +151,25 @@ impl Groups {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        let [entities, amounts] = values else { return internal_err!("holdings takes two columns") };
+        let Some((entities, amounts)) = values.split_first() else {
+            return internal_err!("holdings takes an entity");
+        };
         self.many = self.many.max(total);
-        let (entities, amounts) = (cast(entities, &DataType::Utf8)?, cast(amounts, &DataType::Float64)?);
-        let (entities, amounts) = (entities.as_string::<i32>(), amounts.as_primitive::<Float64Type>());
-        // Rows of one entity mostly follow one another.
-        let mut last: Option<(&str, u64)> = None;
-        for (row, (entity, group)) in entities.iter().zip(groups).enumerate() {
+        let entities = cast(entities, &DataType::Utf8)?;
+        let amounts = amounts.iter().map(|amounts| cast(amounts, &DataType::Float64));
+        let amounts = amounts.collect::<std::result::Result<Vec<_>, _>>()?;
+        let amounts: Vec<_> = amounts.iter().map(AsArray::as_primitive::<Float64Type>).collect();
+        for (row, (entity, group)) in entities.as_string::<i32>().iter().zip(groups).enumerate() {
             let kept = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            let Some(text) = entity.filter(|_| kept) else { continue };
-            let entity = match last {
-                Some((known, key)) if known == text => key,
-                _ => self.secret.entity_key(text.as_bytes()),
-            };
-            last = Some((text, entity));
-            let amount = if amounts.is_valid(row) { amounts.value(row) } else { 0.0 };
-            self.add(*group, Holding { entity, rows: 1, amount });
+            let Some(entity) = entity.filter(|_| kept) else { continue };
+            let fast = self.fast.hash_one(entity);
+            let tallies = self.tallies(*group, fast, |secret| secret.entity_key(entity.as_bytes()));
+            for (tally, amounts) in tallies.iter_mut().zip(&amounts) {
+                if amounts.is_valid(row) {
+                    tally.rows += 1;
+                    tally.amount += amounts.value(row);
+                }
+            }
         }
         Ok(())
     }
@@ -156,9 +178,15 @@ impl Groups {
         let [states] = states else { return internal_err!("holdings has one state") };
         self.many = self.many.max(total);
         let states = states.as_list::<i32>();
-        for (row, group) in groups.iter().enumerate() {
-            for holding in of(states, row) {
-                self.add(*group, holding);
+        let cells = (0..self.cells)
+            .flat_map(|cell| groups.iter().enumerate().map(move |(row, group)| (cell, row, group)));
+        for (cell, row, group) in cells {
+            for Holding { entity, rows, amount } in every(states, row, cell) {
+                // Of states, the key that lasts is all there is.
+                if let Some(tally) = self.tallies(*group, entity, |_| entity).get_mut(cell) {
+                    tally.rows += rows;
+                    tally.amount += amount;
+                }
             }
         }
         Ok(())
@@ -170,19 +198,53 @@ impl Groups {
             EmitTo::All => self.many,
             EmitTo::First(groups) => groups.min(self.many),
         };
-        let held = std::mem::take(&mut self.held);
-        self.places.clear();
-        let (mut out, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|(group, _)| *group < emitted);
+        let mut order: Vec<usize> = (0..self.entities.len()).collect();
+        order.retain(|place| self.entities.get(*place).is_some_and(|(group, _)| *group < emitted));
+        order.sort_unstable_by_key(|place| self.entities.get(*place).copied());
+        let lists = self.lists(&order, emitted)?;
+        self.drop_first(emitted);
+        Ok(lists)
+    }
+
+    fn drop_first(&mut self, emitted: usize) {
         self.many -= emitted;
-        for (group, holding) in kept {
-            self.add(group - emitted, holding);
+        let places = std::mem::take(&mut self.places);
+        let (entities, tallies) = (std::mem::take(&mut self.entities), std::mem::take(&mut self.tallies));
+        let mut kept: Vec<_> = places.into_iter().filter(|((group, _), _)| *group >= emitted).collect();
+        kept.sort_unstable_by_key(|(_, place)| *place);
+        for ((group, fast), place) in kept {
+            let Some((_, key)) = entities.get(place).copied() else { continue };
+            let held = tallies.get(place * self.cells..(place + 1) * self.cells).unwrap_or(&[]);
+            for (tally, held) in self.tallies(group - emitted, fast, |_| key).iter_mut().zip(held) {
+                *tally = *held;
+            }
         }
-        out.sort_unstable_by_key(|(group, holding)| (*group, holding.entity));
-        lists(&out, emitted)
+    }
+
+    /// Lists of the entities at `order`, which is that of their groups.
+    fn lists(&self, order: &[usize], groups: usize) -> Result<ListArray> {
+        let entities = || order.iter().filter_map(|place| self.entities.get(*place));
+        let mut lengths = vec![0; groups];
+        for (group, _) in entities() {
+            if let Some(length) = lengths.get_mut(*group) {
+                *length += 1;
+            }
+        }
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(entities().map(|(_, key)| *key).collect::<UInt64Array>())];
+        for cell in 0..self.cells {
+            let tallies = || order.iter().filter_map(|place| self.tallies.get(place * self.cells + cell));
+            columns.push(Arc::new(tallies().map(|tally| tally.rows).collect::<UInt64Array>()));
+            columns.push(Arc::new(tallies().map(|tally| tally.amount).collect::<Float64Array>()));
+        }
+        let structs = StructArray::try_new(fields(self.cells), columns, None)?;
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        Ok(ListArray::try_new(list_field(self.cells), offsets, Arc::new(structs), None)?)
     }
 
     fn bytes(&self) -> usize {
-        self.held.capacity() * size_of::<(usize, Holding)>()
+        self.entities.capacity() * size_of::<(usize, u64)>()
+            + self.tallies.capacity() * size_of::<Tally>()
             + self.places.capacity() * (size_of::<((usize, u64), usize)>() + 1)
     }
 }
@@ -218,7 +280,7 @@ impl GroupsAccumulator for Groups {
     /// Each row as a group of its own.
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let rows = values.first().map_or(0, Array::len);
-        let mut each = Self::new(self.secret);
+        let mut each = Self { secret: self.secret, cells: self.cells, ..Self::default() };
         each.update(values, &(0..rows).collect::<Vec<_>>(), filter, rows)?;
         Ok(vec![Arc::new(each.take(EmitTo::All)?)])
     }
@@ -257,37 +319,31 @@ impl Accumulator for Group {
     }
 }
 
-/// Lists of holdings that are in the order of their groups.
-fn lists(held: &[(usize, Holding)], groups: usize) -> Result<ListArray> {
-    let mut lengths = vec![0; groups];
-    for (group, _) in held {
-        if let Some(length) = lengths.get_mut(*group) {
-            *length += 1;
-        }
-    }
-    let holdings = held.iter().map(|(_, holding)| holding);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(holdings.clone().map(|holding| holding.entity).collect::<UInt64Array>()),
-        Arc::new(holdings.clone().map(|holding| holding.rows).collect::<UInt64Array>()),
-        Arc::new(holdings.map(|holding| holding.amount).collect::<Float64Array>()),
-    ];
-    let structs = StructArray::try_new(fields(), columns, None)?;
-    let field = Arc::new(Field::new_list_field(DataType::Struct(fields()), false));
-    Ok(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), Arc::new(structs), None)?)
+/// What the entities of a group hold of one of its cells: those that have rows in it.
+pub(super) fn of(lists: &ListArray, row: usize, cell: usize) -> Vec<Holding> {
+    let mut holdings = every(lists, row, cell);
+    holdings.retain(|holding| holding.rows > 0);
+    holdings
 }
 
-/// The holdings of one group.
-pub(super) fn of(lists: &ListArray, row: usize) -> Vec<Holding> {
+fn every(lists: &ListArray, row: usize, cell: usize) -> Vec<Holding> {
     if row >= lists.len() || lists.is_null(row) {
         return vec![];
     }
-    let batch = RecordBatch::from(lists.value(row).as_struct());
-    let columns: Vec<&ArrayRef> = batch.columns().iter().collect();
-    let [entities, rows, amounts] = columns.as_slice() else { return vec![] };
-    let whole =
-        entities.as_primitive::<UInt64Type>().values().iter().zip(rows.as_primitive::<UInt64Type>().values());
-    whole
-        .zip(amounts.as_primitive::<Float64Type>().values())
-        .map(|((entity, rows), amount)| Holding { entity: *entity, rows: *rows, amount: *amount })
-        .collect()
+    let list = lists.value(row);
+    let columns = list.as_struct().columns();
+    let (Some(entities), Some(rows), Some(amounts)) =
+        (columns.first(), columns.get(1 + 2 * cell), columns.get(2 + 2 * cell))
+    else {
+        return vec![];
+    };
+    let rows = rows.as_primitive::<UInt64Type>().values();
+    let amounts = amounts.as_primitive::<Float64Type>().values();
+    let entities = entities.as_primitive::<UInt64Type>().values();
+    let holding = |((entity, rows), amount): ((&u64, &u64), &f64)| Holding {
+        entity: *entity,
+        rows: *rows,
+        amount: *amount,
+    };
+    entities.iter().zip(rows).zip(amounts).map(holding).collect()
 }

@@ -4,7 +4,7 @@ use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum, var_pop};
 use datafusion::logical_expr::{
-    AggregateUDF, Expr as PlanExpr, ExprFunctionExt, LogicalPlan, cast, col, lit, try_cast,
+    AggregateUDF, Expr as PlanExpr, ExprFunctionExt, LogicalPlan, cast, col, lit, try_cast, when,
 };
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::fragment::Measure;
@@ -31,18 +31,11 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered, secret: Secret) -> 
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
     }
-    let mut behind = Behind { approved, secret, calls: vec![] };
-    for entity in &input.entities {
-        outputs.push(behind.column(entity, None, lit(1.0))?.alias(format!("h{}", outputs.len())));
+    for (number, call) in behind(approved, &input.entities, secret)?.into_iter().enumerate() {
+        let name = format!("e{number}");
+        calls.push(call.alias(&name));
+        outputs.push(col(name));
     }
-    for measure in &fragment.measures {
-        let (condition, amount) = (contributes(measure)?, amount(measure)?);
-        for entity in &input.entities {
-            let column = behind.column(entity, condition.clone(), amount.clone())?;
-            outputs.push(column.alias(format!("h{}", outputs.len())));
-        }
-    }
-    calls.extend(behind.calls.into_iter().map(|(name, call)| call.alias(name)));
     input.plan.aggregate(keys, calls)?.project(outputs)?.build()
 }
 
@@ -105,44 +98,62 @@ fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
     Ok([filter, present].into_iter().flatten().reduce(PlanExpr::and))
 }
 
-/// What a row adds to its entity's holding.
-fn amount(measure: &Measure) -> Result<PlanExpr> {
-    match (measure.state, &measure.argument) {
-        (State::Sum | State::Mean | State::M2, Some(argument)) => {
-            Ok(cast(lower(argument)?, ArrowType::Float64))
-        }
-        _ => Ok(lit(1.0)),
+/// The calls that say who is behind groups and cells: for each kind of entity its holdings; or, where nobody asks who, its count
+/// for each group and then for each measure.
+fn behind(approved: &Approved, entities: &[PlanExpr], secret: Secret) -> Result<Vec<PlanExpr>> {
+    if approved.names_holders() {
+        let amounts = Amounts::of(approved)?.amounts;
+        let call = |entity: &PlanExpr| {
+            let arguments = [entity].into_iter().chain(&amounts).cloned().collect();
+            AggregateUDF::from(Holdings::new(secret, amounts.len())).call(arguments)
+        };
+        return Ok(entities.iter().map(call).collect());
     }
-}
-
-/// The calls that say who is behind groups and cells. Cells with the same people behind them share one.
-struct Behind<'a> {
-    approved: &'a Approved,
-    secret: Secret,
-    calls: Vec<(String, PlanExpr)>,
-}
-
-impl Behind<'_> {
-    fn column(
-        &mut self,
-        entity: &PlanExpr,
-        condition: Option<PlanExpr>,
-        amount: PlanExpr,
-    ) -> Result<PlanExpr> {
-        let call = if self.approved.names_holders() {
-            AggregateUDF::from(Holdings::new(self.secret)).call(vec![entity.clone(), amount])
-        } else {
-            AggregateUDF::from(Contributors::new(self.approved.threshold())).call(vec![entity.clone()])
-        };
-        let call = match condition {
-            Some(condition) => call.filter(condition).build()?,
-            None => call,
-        };
-        if let Some((name, _)) = self.calls.iter().find(|(_, known)| *known == call) {
-            return Ok(col(name));
+    let mut conditions = vec![None];
+    for measure in &approved.fragment().measures {
+        conditions.push(contributes(measure)?);
+    }
+    let mut calls = vec![];
+    for condition in conditions {
+        for entity in entities {
+            let call = AggregateUDF::from(Contributors::new(approved.threshold())).call(vec![entity.clone()]);
+            calls.push(match &condition {
+                Some(condition) => call.filter(condition.clone()).build()?,
+                None => call,
+            });
         }
-        let name = format!("e{}", self.calls.len());
-        self.calls.push((name.clone(), call));
-        Ok(col(name))
+    }
+    Ok(calls)
+}
+
+/// What rows add to the holdings of their entities: ones for the group, then for each measure. Measures with the same people behind
+/// them share a place.
+pub(super) struct Amounts {
+    amounts: Vec<PlanExpr>,
+    /// where each measure's is
+    pub(super) places: Vec<usize>,
+}
+
+impl Amounts {
+    pub(super) fn of(approved: &Approved) -> Result<Self> {
+        let mut all = Self { amounts: vec![lit(1.0)], places: vec![] };
+        for measure in &approved.fragment().measures {
+            let amount = match (measure.state, &measure.argument) {
+                (State::Sum | State::Mean | State::M2, Some(argument)) => {
+                    cast(lower(argument)?, ArrowType::Float64)
+                }
+                _ => lit(1.0),
+            };
+            let amount = match contributes(measure)? {
+                Some(condition) => when(condition, amount).end()?,
+                None => amount,
+            };
+            let place = all.amounts.iter().position(|known| *known == amount).unwrap_or_else(|| {
+                all.amounts.push(amount);
+                all.amounts.len() - 1
+            });
+            all.places.push(place);
+        }
+        Ok(all)
     }
 }
