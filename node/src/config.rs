@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::release::ReleaseMode;
 use serde::Deserialize;
+use toml::Spanned;
+
+use crate::disclose::policy::grants::GrantWords;
 
 /// The whole file; `node.example.toml` explains every key.
 #[derive(Debug, Deserialize)]
@@ -150,13 +153,15 @@ fn yes() -> bool {
 }
 
 /// `[dataset.policy]`
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyWords {
     /// `open` or `protected`
-    pub release: ReleaseMode,
-    /// least number of entities of a cell
-    pub threshold: Option<u32>,
-    /// base that counts are rounded to
-    pub rounding: Option<u32>,
+    pub release: Spanned<ReleaseMode>,
+    /// least number of entities of a cell; default: 10, or the contract's if that is more
+    pub threshold: Option<Spanned<u32>>,
+    /// base that counts are rounded to; default: 5, or the contract's if that is more
+    pub rounding: Option<Spanned<u32>>,
+    /// who may ask; default: everyone whom the coordinator serves
+    pub grant: Option<Spanned<Vec<GrantWords>>>,
 }

@@ -122,8 +122,8 @@ fn dataset(words: crate::config::DatasetWords, folder: &Path, file: &Path) -> Re
         file: file.display().to_string(),
         problem: format!("dataset {}: {problem}", contract.name),
     };
-    let policy = Policy::new(&policy, contract.floor)
-        .map_err(|error| problem(format!("[dataset.policy]: {error}")))?;
+    let policy =
+        Policy::new(&policy, &contract).map_err(|error| problem(format!("[dataset.policy]: {error}")))?;
     let ending = source.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let format = match (format, ending.as_str()) {
         (Some(format), _) => format,

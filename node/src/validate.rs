@@ -7,7 +7,7 @@ mod roles;
 mod size;
 mod summand;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jigsaw_proto::fragment::Fragment;
@@ -30,6 +30,7 @@ pub(crate) struct Approved {
     steps: Vec<f64>,
     datasets: BTreeMap<DatasetName, Arc<Dataset>>,
     kinds: usize,
+    agreements: BTreeSet<String>,
 }
 
 /// Validates the fragment of a permit.
@@ -52,6 +53,7 @@ pub(crate) fn validate(
         })?;
         datasets.insert(name.clone(), Arc::clone(dataset));
     }
+    let agreements = granted(permit, &datasets)?;
     let nonsense =
         |error: &dyn std::fmt::Display| Refusal::new(RefusalCode::NotInLanguage, error.to_string());
     let contract = |name: &DatasetName| datasets.get(name).map(|dataset| dataset.visible());
@@ -67,7 +69,28 @@ pub(crate) fn validate(
     });
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
     let roles::Checked { kinds, steps } = roles::check(fragment, &datasets)?;
-    Ok(Approved { fragment: fragment.clone(), columns, arguments, steps, datasets, kinds })
+    Ok(Approved { fragment: fragment.clone(), columns, arguments, steps, datasets, kinds, agreements })
+}
+
+/// The agreements under which each of the datasets is asked.
+fn granted(
+    permit: &Permit,
+    datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
+) -> Result<BTreeSet<String>, Refusal> {
+    let request = permit.request();
+    let mut agreements = BTreeSet::new();
+    for (name, dataset) in datasets {
+        let grants = dataset.policy().grants();
+        let agreement = grants.agreement(&request.principal, &request.purpose, permit.today());
+        let agreement = agreement.map_err(|_| {
+            Refusal::new(
+                RefusalCode::NotGranted,
+                format!("{name} is not granted to this principal for this purpose: ask this node's operator, or state the purpose that was agreed"),
+            )
+        })?;
+        agreements.extend(agreement.map(str::to_owned));
+    }
+    Ok(agreements)
 }
 
 impl Approved {
@@ -103,6 +126,11 @@ impl Approved {
     /// The coarsest rounding of the datasets read.
     pub(crate) fn rounding(&self) -> u32 {
         self.datasets.values().map(|dataset| dataset.policy().rounding()).max().unwrap_or(1)
+    }
+
+    /// References of the data-sharing agreements under which it is asked, separated by `, `; empty: none was needed.
+    pub(crate) fn agreement(&self) -> String {
+        self.agreements.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
     /// How many entity columns its protected datasets have, over all mentions.

@@ -41,11 +41,13 @@ pub enum RefusalCode {
     Failed,
     /// `N07`: the fragment needs more memory than the node gives to one
     TooLarge,
+    /// `N08`: no grant of the dataset's policy is for this principal and purpose
+    NotGranted,
 }
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
@@ -60,6 +62,7 @@ impl RefusalCode {
         Self::DeadlinePassed,
         Self::Failed,
         Self::TooLarge,
+        Self::NotGranted,
     ];
 
     /// The public code.
@@ -79,7 +82,7 @@ impl RefusalCode {
 
     /// Whether it is the policy that says no, rather than the node that cannot.
     pub fn is_policy(self) -> bool {
-        self.as_str().starts_with('R') && self != Self::AuditUnavailable
+        (self.as_str().starts_with('R') && self != Self::AuditUnavailable) || self == Self::NotGranted
     }
 
     /// The code of that name.
@@ -103,6 +106,7 @@ impl RefusalCode {
             Self::DeadlinePassed => ("N05", Code::DeadlineExceeded),
             Self::Failed => ("N06", Code::Internal),
             Self::TooLarge => ("N07", Code::ResourceExhausted),
+            Self::NotGranted => ("N08", Code::PermissionDenied),
         }
     }
 }

@@ -1,54 +1,56 @@
-//! A node's policy for one dataset: what it releases, never freer than the contract's floor.
+//! A node's policy for one dataset: what it releases and to whom, never freer than the contract's floor.
 
-use jigsaw_proto::contract::Floor;
+pub mod grants;
+pub mod problem;
+
+use jigsaw_proto::contract::{Contract, Floor};
 use jigsaw_proto::release::ReleaseMode;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 use crate::config::PolicyWords;
+use grants::Grants;
+use problem::Problem;
+
+/// Least number of entities where a protected policy does not say.
+const THRESHOLD: u32 = 10;
+/// Base of rounding where a protected policy does not say.
+const ROUNDING: u32 = 5;
 
 /// A checked policy. There is no default: a dataset without one cannot be queried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     mode: ReleaseMode,
     threshold: u32,
     rounding: u32,
+    grants: Grants,
 }
 
 impl Policy {
-    /// Checks the words of the configuration against the contract's floor.
+    /// Checks the words of the configuration against the contract.
     ///
     /// # Errors
-    /// One sentence that names the line that is missing, meaningless or looser than the floor.
-    pub fn new(words: &PolicyWords, floor: Floor) -> Result<Self, String> {
-        match (words.release, words.threshold, words.rounding, floor) {
-            (ReleaseMode::Open, None, None, Floor::Open) => {
-                Ok(Self { mode: ReleaseMode::Open, threshold: 0, rounding: 1 })
-            }
-            (ReleaseMode::Open, None, None, Floor::Protected { .. }) => {
-                Err("release = \"open\" is looser than the contract, which protects this dataset: write release = \"protected\"".to_owned())
-            }
-            (ReleaseMode::Open, ..) => {
-                Err("threshold and rounding have no meaning with release = \"open\": take them out".to_owned())
-            }
-            (ReleaseMode::Protected, Some(threshold @ 2..), Some(rounding @ 1..), floor) => {
-                Self::protected(threshold, rounding, floor)
-            }
-            (ReleaseMode::Protected, ..) => {
-                Err("release = \"protected\" needs threshold (2 or more) and rounding (1 or more)".to_owned())
-            }
-        }
+    /// One sentence, and the place, of what is missing, meaningless or looser than the contract's floor.
+    pub fn new(words: &PolicyWords, contract: &Contract) -> Result<Self, Problem> {
+        let (threshold, rounding) = match words.release.get_ref() {
+            ReleaseMode::Open => open(words, contract.floor)?,
+            ReleaseMode::Protected => protected(words, contract.floor)?,
+        };
+        Ok(Self {
+            mode: *words.release.get_ref(),
+            threshold,
+            rounding,
+            grants: Grants::new(words.grant.as_ref())?,
+        })
     }
 
-    fn protected(threshold: u32, rounding: u32, floor: Floor) -> Result<Self, String> {
-        if let Floor::Protected { threshold: least, rounding: base } = floor {
-            if threshold < least {
-                return Err(format!("threshold = {threshold} is looser than the contract's {least}"));
-            }
-            if rounding < base {
-                return Err(format!("rounding = {rounding} is looser than the contract's {base}"));
-            }
-        }
-        Ok(Self { mode: ReleaseMode::Protected, threshold, rounding })
+    /// Reads the text of a policy file.
+    ///
+    /// # Errors
+    /// What is no policy, or as [`Policy::new`].
+    pub fn parse(text: &str, contract: &Contract) -> Result<Self, Problem> {
+        let words: PolicyWords = toml::from_str(text)?;
+        Self::new(&words, contract)
     }
 
     /// How freely the dataset is released.
@@ -66,35 +68,60 @@ impl Policy {
         self.rounding
     }
 
-    /// Hash of what it says, hexadecimal.
+    /// Who may ask.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
+    /// confirm a guess at them.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(format!("{} {} {}", self.mode.as_str(), self.threshold, self.rounding));
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FLOOR: Floor = Floor::Protected { threshold: 10, rounding: 5 };
-
-    fn words(release: ReleaseMode, threshold: Option<u32>, rounding: Option<u32>) -> PolicyWords {
-        PolicyWords { release, threshold, rounding }
+fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
+    if matches!(floor, Floor::Protected { .. }) {
+        let sentence = "release = \"open\" is looser than the contract, which protects this dataset: write release = \"protected\"";
+        return Err(Problem::at(&words.release, sentence));
     }
-
-    #[test]
-    fn a_policy_may_only_be_stricter() {
-        assert!(Policy::new(&words(ReleaseMode::Protected, Some(10), Some(5)), FLOOR).is_ok());
-        assert!(Policy::new(&words(ReleaseMode::Protected, Some(20), Some(10)), FLOOR).is_ok());
-        for (policy, line) in [
-            (words(ReleaseMode::Protected, Some(9), Some(5)), "threshold = 9"),
-            (words(ReleaseMode::Protected, Some(10), Some(1)), "rounding = 1"),
-            (words(ReleaseMode::Open, None, None), "release = \"open\""),
-            (words(ReleaseMode::Protected, None, None), "needs threshold"),
-        ] {
-            let problem = Policy::new(&policy, FLOOR).unwrap_err();
-            assert!(problem.contains(line), "{problem}");
-        }
+    if let Some(number) = words.threshold.as_ref().or(words.rounding.as_ref()) {
+        let sentence = "threshold and rounding have no meaning with release = \"open\": take them out";
+        return Err(Problem::at(number, sentence));
     }
+    Ok((0, 1))
 }
+
+/// Threshold and rounding: what is written, else the default, never less than the floor.
+fn protected(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
+    let (threshold, rounding) = match floor {
+        Floor::Protected { threshold, rounding } => (threshold, rounding),
+        Floor::Open => (2, 1),
+    };
+    Ok((
+        stricter("threshold", words.threshold.as_ref(), THRESHOLD, 2, threshold)?,
+        stricter("rounding", words.rounding.as_ref(), ROUNDING, 1, rounding)?,
+    ))
+}
+
+fn stricter(
+    key: &str,
+    written: Option<&Spanned<u32>>,
+    default: u32,
+    least: u32,
+    floor: u32,
+) -> Result<u32, Problem> {
+    let Some(written) = written else { return Ok(default.max(floor)) };
+    let value = *written.get_ref();
+    if value < least {
+        return Err(Problem::at(written, format!("{key} = {value} protects nobody: it is {least} or more")));
+    }
+    if value < floor {
+        return Err(Problem::at(written, format!("{key} = {value} is looser than the contract's {floor}")));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,6 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::expr::{Column, Expr};
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::id::DatasetName;
-use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::wire::FragmentRequest;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
@@ -26,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use super::{Engine, Error, Raw, execute};
 use crate::authorise::authorise;
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::settings::DatasetSettings;
 use crate::sources::Dataset;
@@ -85,9 +84,9 @@ impl Bench {
 }
 
 fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
-    let open = PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None };
-    let protected = PolicyWords { release: ReleaseMode::Protected, threshold: Some(3), rounding: Some(1) };
-    let policy = Policy::new(&open, contract.floor).or_else(|_| Policy::new(&protected, contract.floor));
+    let protected = "release = \"protected\"\nthreshold = 3\nrounding = 1";
+    let policy =
+        Policy::parse("release = \"open\"", &contract).or_else(|_| Policy::parse(protected, &contract));
     DatasetSettings {
         contract,
         contract_text: String::new(),

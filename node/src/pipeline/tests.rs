@@ -1,6 +1,7 @@
 //! Attacks and promises, from the bytes of a ticket to the bytes that would leave.
 
 mod attacks;
+mod grants;
 mod record;
 mod withheld;
 
@@ -20,14 +21,14 @@ use jigsaw_proto::contract::{Contract, Floor};
 use jigsaw_proto::expr::{BinaryOp, Branch, Column, Expr, Literal, UnaryOp};
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::refusal::Refusal;
-use jigsaw_proto::release::{Manifest, ReleaseMode};
+use jigsaw_proto::release::Manifest;
 use jigsaw_proto::tls::TlsMaterial;
 use jigsaw_proto::wire::FragmentRequest;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
 use super::answer;
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::node::Node;
 use crate::settings::{DatasetSettings, Limits, Settings};
@@ -207,16 +208,8 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
     let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), rows.schema(), None).unwrap();
     writer.write(&rows).unwrap();
     writer.close().unwrap();
-    let words = match contract.floor {
-        Floor::Open => PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None },
-        Floor::Protected { threshold, rounding } => PolicyWords {
-            release: ReleaseMode::Protected,
-            threshold: Some(threshold),
-            rounding: Some(rounding),
-        },
-    };
     DatasetSettings {
-        policy: Policy::new(&words, contract.floor).unwrap(),
+        policy: Policy::parse(freest(&contract), &contract).unwrap(),
         contract,
         contract_text: String::new(),
         source: path.display().to_string(),
@@ -224,6 +217,14 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
         format: FormatWord::Parquet,
         csv: CsvWords { columns: BTreeMap::new(), ..CsvWords::plain() },
         select: None,
+    }
+}
+
+/// The freest policy that the contract allows.
+fn freest(contract: &Contract) -> &'static str {
+    match contract.floor {
+        Floor::Open => "release = \"open\"",
+        Floor::Protected { .. } => "release = \"protected\"",
     }
 }
 

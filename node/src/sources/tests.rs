@@ -12,7 +12,7 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::release::ReleaseMode;
 
 use super::{Dataset, first_bad_cell};
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::execute::Engine;
 use crate::settings::DatasetSettings;
@@ -41,9 +41,8 @@ const SELECT: &str = r#"SELECT COALESCE("SiteCode", 'none') AS site,
 
 fn settings(folder: &Path, source: &str, select: Option<&str>) -> DatasetSettings {
     let contract = Contract::parse(READING).unwrap();
-    let open = PolicyWords { release: ReleaseMode::Open, threshold: None, rounding: None };
     DatasetSettings {
-        policy: Policy::new(&open, contract.floor).unwrap(),
+        policy: Policy::parse("release = \"open\"", &contract).unwrap(),
         contract,
         contract_text: String::new(),
         source: source.to_owned(),
