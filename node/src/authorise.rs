@@ -78,6 +78,16 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
     Ok(Permit { request, asked, today: Utc::now().date_naive(), _turn: turn })
 }
 
+/// A permit to see what would become of a request that is asked on the day `today`, by the node's own operator. It runs
+/// nothing and waits for nobody.
+///
+/// # Errors
+/// `N02` or `N03` for what is no request.
+pub(crate) async fn rehearse(ticket: &[u8], today: NaiveDate) -> Result<Permit, Refusal> {
+    let permit = authorise(ticket, &Arc::new(Semaphore::new(1))).await?;
+    Ok(Permit { today, ..permit })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

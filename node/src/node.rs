@@ -1,18 +1,28 @@
 //! A running node: what it holds and what it gives to questions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::pending;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::{Stream, StreamExt};
 use jigsaw_proto::id::{DatasetName, NodeId};
 use jigsaw_proto::release::NodeDescription;
 use jigsaw_proto::wire::PROTOCOL_VERSION;
 use tokio::sync::Semaphore;
+use tracing::{error, info};
 
 use crate::Error;
 use crate::audit::Audit;
 use crate::execute::Engine;
-use crate::settings::{Limits, Settings};
+use crate::ledger::Ledger;
+use crate::settings::{Limits, Settings, SettingsError};
 use crate::sources::Dataset;
+
+/// The datasets of a node, each under its policy: one consistent set.
+pub(crate) type Datasets = BTreeMap<DatasetName, Arc<Dataset>>;
 
 /// Everything the pipeline needs, opened and checked.
 #[derive(Debug)]
@@ -20,9 +30,11 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) title: String,
     pub(crate) coordinators: Vec<String>,
-    pub(crate) datasets: BTreeMap<DatasetName, Arc<Dataset>>,
+    datasets: RwLock<Arc<Datasets>>,
+    config: PathBuf,
     pub(crate) engine: Engine,
     pub(crate) audit: Audit,
+    pub(crate) ledger: Ledger,
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) limits: Limits,
 }
@@ -30,8 +42,9 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the audit log and every dataset.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { id, title, coordinators, audit, limits, datasets: listed, .. } = settings;
+        let Settings { id, title, coordinators, audit, limits, datasets: listed, file, .. } = settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
+        let ledger = Ledger::open(&audit).map_err(Error::Ledger)?;
         let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit, source })?;
         let mut datasets = BTreeMap::new();
         for settings in listed {
@@ -41,7 +54,36 @@ impl Node {
         }
         let engine = Engine::new(id.clone(), runtime, limits.threads);
         let turns = Arc::new(Semaphore::new(limits.fragments));
-        Ok(Self { id, title, coordinators, datasets, engine, audit, turns, limits })
+        let datasets = RwLock::new(Arc::new(datasets));
+        Ok(Self { id, title, coordinators, datasets, config: file, engine, audit, ledger, turns, limits })
+    }
+
+    /// The datasets and their policies as they are now. Whoever decides about one question asks once: a reload in between
+    /// changes nothing for it.
+    pub(crate) fn datasets(&self) -> Arc<Datasets> {
+        Arc::clone(&self.datasets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads all policies again, and puts them in force together. One that is wrong leaves all as they were.
+    ///
+    /// # Errors
+    /// What is wrong, with file and line; datasets and contracts that are not those it serves.
+    pub(crate) fn reload(&self) -> Result<(), ReloadError> {
+        let mut held = (*self.datasets()).clone();
+        let listed = crate::settings::datasets(&self.config)?;
+        if listed.len() != held.len() {
+            return Err(ReloadError::Datasets);
+        }
+        for settings in listed {
+            let name = settings.contract.name.clone();
+            let dataset = held.get_mut(&name).ok_or(ReloadError::Datasets)?;
+            if *dataset.contract() != settings.contract {
+                return Err(ReloadError::Contract(name));
+            }
+            *dataset = Arc::new(dataset.under(settings.policy));
+        }
+        *self.datasets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
+        Ok(())
     }
 
     /// How it describes itself to a coordinator.
@@ -51,7 +93,38 @@ impl Node {
             title: self.title.clone(),
             protocol: PROTOCOL_VERSION,
             software: concat!("jigsaw-node ", env!("CARGO_PKG_VERSION")).to_owned(),
-            datasets: self.datasets.values().map(|dataset| dataset.description()).collect(),
+            datasets: self.datasets().values().map(|dataset| dataset.description()).collect(),
         }
     }
 }
+
+/// Reloads at each item, and never ends.
+pub(crate) async fn reloading(node: Arc<Node>, reloads: impl Stream<Item = ()>) -> Infallible {
+    let mut reloads = pin!(reloads);
+    while reloads.next().await.is_some() {
+        let node = Arc::clone(&node);
+        match tokio::task::spawn_blocking(move || node.reload()).await {
+            Ok(Ok(())) => info!("the policies are read again and in force"),
+            Ok(Err(problem)) => error!(%problem, "the policies are left as they were"),
+            Err(_) => error!("reading the policies broke off: they are left as they were"),
+        }
+    }
+    pending().await
+}
+
+/// Why policies were not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// a file cannot be used
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// the configuration lists other datasets than are served
+    #[error("the configuration lists other datasets than this node serves: restart it to serve them")]
+    Datasets,
+    /// a contract has changed
+    #[error("dataset {0}: the contract is not the one this node serves: restart it")]
+    Contract(DatasetName),
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_flight::FlightData;
 use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
-use tracing::{error, info, instrument};
+use tracing::{debug, error, info, instrument};
 
 use crate::audit::Entry;
 use crate::authorise::{Permit, authorise};
@@ -67,7 +67,9 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
 /// validate → execute → disclose
 async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     let request = permit.request();
-    let approved = validate(permit, &node.datasets)?;
+    let approved = validate(permit, &node.datasets())?;
+    debug!(agreement = approved.agreement(), "approved");
+    node.ledger.charge(&approved, permit.today()).await?;
     let deadline = node.limits.deadline.min(permit.time_left());
     let raw = match execute(&approved, &node.engine, deadline).await {
         Ok(raw) => raw,

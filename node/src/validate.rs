@@ -3,6 +3,7 @@
 //! The fragment language cannot say "row"; what is checked here is that its words make sense for the datasets of this node
 //! and that every column is used as its role allows. The wording of a refusal is made of the fragment and the contract.
 
+mod compared;
 mod roles;
 mod size;
 mod summand;
@@ -17,6 +18,7 @@ use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 
 use crate::authorise::Permit;
+use crate::disclose::policy::budget::Budget;
 use crate::sources::Dataset;
 
 pub(crate) use roles::counted_entities;
@@ -69,6 +71,7 @@ pub(crate) fn validate(
     });
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
     let roles::Checked { kinds, steps } = roles::check(fragment, &datasets)?;
+    compared::check(fragment, &datasets)?;
     Ok(Approved { fragment: fragment.clone(), columns, arguments, steps, datasets, kinds, agreements })
 }
 
@@ -133,6 +136,11 @@ impl Approved {
         self.agreements.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
+    /// The datasets it reads that answer a limited amount on one day.
+    pub(crate) fn budgets(&self) -> impl Iterator<Item = (DatasetName, Budget)> {
+        self.datasets.iter().filter_map(|(name, dataset)| Some((name.clone(), dataset.policy().budget()?)))
+    }
+
     /// How many entity columns its protected datasets have, over all mentions.
     pub(crate) fn entity_kinds(&self) -> usize {
         self.kinds
@@ -148,10 +156,11 @@ impl Approved {
         self.datasets.values().cloned().collect()
     }
 
-    /// What decides on the physical plan: the fragment's words and the state of the data.
+    /// What decides on the physical plan: the fragment's words, the state of the data, and the policies, whose thresholds
+    /// are what contributors are counted up to.
     pub(crate) fn plan_key(&self) -> String {
         let states = self.datasets.values().map(|dataset| dataset.state_key());
-        format!("{}\n{:?}", states.collect::<Vec<_>>().join(" "), self.fragment)
+        format!("{}\n{}\n{:?}", self.policy_hash(), states.collect::<Vec<_>>().join(" "), self.fragment)
     }
 
     /// Hash of the policies that decide.

@@ -1,5 +1,7 @@
 //! A node's policy for one dataset: what it releases and to whom, never freer than the contract's floor.
 
+pub mod budget;
+pub mod filters;
 pub mod grants;
 pub mod problem;
 
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use crate::config::PolicyWords;
+use budget::Budget;
+use filters::Filters;
 use grants::Grants;
 use problem::Problem;
 
@@ -24,6 +28,8 @@ pub struct Policy {
     threshold: u32,
     rounding: u32,
     grants: Grants,
+    filters: Filters,
+    budget: Option<Budget>,
 }
 
 impl Policy {
@@ -41,6 +47,8 @@ impl Policy {
             threshold,
             rounding,
             grants: Grants::new(words.grant.as_ref())?,
+            filters: Filters::new(words, contract)?,
+            budget: words.budget.as_ref().map(Budget::new).transpose()?,
         })
     }
 
@@ -73,10 +81,22 @@ impl Policy {
         &self.grants
     }
 
+    /// Which columns a question may test, and with what.
+    pub fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
+    /// What it answers on one day.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget
+    }
+
     /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
     /// confirm a guess at them.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(format!("{} {} {}", self.mode.as_str(), self.threshold, self.rounding));
+        let Self { mode, threshold, rounding, filters, budget: _, grants: _ } = self;
+        let filters = if filters.is_empty() { String::new() } else { format!(" {filters:?}") };
+        let digest = Sha256::digest(format!("{} {threshold} {rounding}{filters}", mode.as_str()));
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
@@ -89,6 +109,11 @@ fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
     if let Some(number) = words.threshold.as_ref().or(words.rounding.as_ref()) {
         let sentence = "threshold and rounding have no meaning with release = \"open\": take them out";
         return Err(Problem::at(number, sentence));
+    }
+    let filters = words.compare_literals.is_some() || words.compare_columns.is_some();
+    if filters || words.max_in_list.is_some() || words.bins.is_some() {
+        let sentence = "compare_literals, compare_columns, max_in_list and bins have no meaning with release = \"open\": take them out";
+        return Err(Problem::at(&words.release, sentence));
     }
     Ok((0, 1))
 }

@@ -1,6 +1,8 @@
 //! Attacks and promises, from the bytes of a ticket to the bytes that would leave.
 
 mod attacks;
+mod budget;
+mod filters;
 mod grants;
 mod record;
 mod withheld;
@@ -76,6 +78,13 @@ role = "hidden"
 description = "for nobody"
 "#;
 
+/// The datasets of a bench and their contracts.
+pub(crate) const CONTRACTS: [(&str, fn() -> String); 3] = [("stay", stay), ("meal", meal), ("site", site)];
+
+fn stay() -> String {
+    STAY.to_owned()
+}
+
 /// The same rows as if they were public.
 fn site() -> String {
     let open = "release = \"open\"";
@@ -127,7 +136,7 @@ fn rows() -> RecordBatch {
 
 /// A node without its server.
 pub(crate) struct Bench {
-    dir: TempDir,
+    pub(crate) dir: TempDir,
     pub(crate) node: Arc<Node>,
 }
 
@@ -143,10 +152,11 @@ impl Bench {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let datasets = [STAY.to_owned(), meal(), site()].map(|contract| dataset(&contract, dir.path()));
+        let datasets = CONTRACTS.map(|(_, contract)| dataset(&contract(), dir.path()));
         let mut settings = Settings {
+            file: dir.path().join("node.toml"),
             id: "camden".parse().unwrap(),
             title: "Camden".to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -163,6 +173,19 @@ impl Bench {
         };
         change(&mut settings);
         Self { node: Arc::new(Node::open(settings).await.unwrap()), dir }
+    }
+
+    /// A bench whose `stay` is under that policy, beside being protected.
+    async fn under(policy: &str) -> Self {
+        let text = format!("release = \"protected\"\n{policy}");
+        Self::with(|settings| {
+            for dataset in
+                settings.datasets.iter_mut().filter(|dataset| dataset.contract.name.as_str() == "stay")
+            {
+                dataset.policy = Policy::parse(&text, &dataset.contract).unwrap();
+            }
+        })
+        .await
     }
 
     async fn ask(&self, fragment: Fragment) -> Result<Answer, Refusal> {
@@ -193,6 +216,12 @@ impl Bench {
             Ok(answer) => format!("released {:?}", answer.batch),
             Err(refusal) => refusal.code.to_string(),
         }
+    }
+
+    /// The wards that [`by_ward`] shows, in order.
+    pub(crate) async fn wards(&self) -> Vec<Option<String>> {
+        let answer = self.ask(by_ward()).await.unwrap();
+        answer.batch.column(0).as_string::<i32>().iter().map(|ward| ward.map(str::to_owned)).collect()
     }
 
     fn audit(&self) -> Vec<serde_json::Value> {
@@ -228,7 +257,7 @@ fn freest(contract: &Contract) -> &'static str {
     }
 }
 
-fn ticket(fragment: Fragment) -> Vec<u8> {
+pub(crate) fn ticket(fragment: Fragment) -> Vec<u8> {
     let (query, principal, purpose) = ("q1".parse().unwrap(), "ada".to_owned(), "a test".to_owned());
     FragmentRequest { query, principal, purpose, deadline_ms: 60_000, fragment }.encode()
 }
@@ -296,6 +325,11 @@ fn filtered(input: Relation, predicate: Expr) -> Relation {
 
 fn fragment(input: Relation, keys: Vec<Expr>, measures: Vec<Measure>) -> Fragment {
     Fragment { input, keys, measures }
+}
+
+/// `SELECT t.ward, count(*) FROM stay AS t GROUP BY t.ward`
+pub(crate) fn by_ward() -> Fragment {
+    fragment(scan("stay"), vec![t("ward")], vec![ROWS])
 }
 
 /// `SELECT count(*) FROM stay AS t WHERE predicate`

@@ -9,7 +9,6 @@ use arrow::compute::concat_batches;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jigsaw_proto::contract::Contract;
-use jigsaw_proto::release::ReleaseMode;
 
 use super::{Dataset, first_bad_cell};
 use crate::config::{CsvWords, FormatWord};

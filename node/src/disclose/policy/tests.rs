@@ -88,3 +88,45 @@ fn the_public_hash_tells_no_grant() {
     assert_eq!(hash(&text("ada")), hash(&text("bob")));
     assert_ne!(hash("release = \"protected\""), hash("release = \"protected\"\nthreshold = 11"));
 }
+
+/// A line that says nothing, or opens what the contract does not, is an error in its place.
+#[test]
+fn filter_lines_are_checked_against_the_contract() {
+    let text = "release = \"protected\"\nthreshold = 10\nrounding = 5";
+    let measures = "[[column]]\nname = \"age\"\ntype = \"int64\"\nrole = \"measure\"\nfilterable = true\ndescription = \"years\"\n\
+        [[column]]\nname = \"cost\"\ntype = \"int64\"\nrole = \"measure\"\ndescription = \"pounds\"\n\
+        [[column]]\nname = \"note\"\ntype = \"text\"\nrole = \"hidden\"\ndescription = \"\"\n";
+    let contract = contract(&format!("{text}\n{measures}"));
+    let good = "compare_literals = [\"age\", \"ward\"]\ncompare_columns = [[\"ward\", \"site.ward\"]]\nmax_in_list = 3\n\
+        budget = { cells_per_day = 9 }\nbins = { age = [0, 18, 25.5] }";
+    let parsed = policy(&format!("release = \"protected\"\n{good}"), &contract).unwrap();
+    assert_eq!(parsed.filters().edges("age"), Some(&[0.0, 18.0, 25.5][..]));
+    assert_ne!(parsed.hash(), policy("release = \"protected\"", &contract).unwrap().hash());
+    for (line, words) in [
+        ("compare_literals = [\"wart\"]", "wart is no column"),
+        ("compare_literals = [\"cost\"]", "may only be stricter"),
+        ("compare_literals = [\"person\"]", "person is an entity"),
+        ("compare_literals = [\"note\"]", "hidden"),
+        ("compare_columns = [[\"a.ward\", \"b.ward\"]]", "at least one column of this dataset"),
+        ("compare_columns = [[\"ward\", \"cost\"]]", "may only be stricter"),
+        ("compare_columns = [[\"ward\"]]", "length 1"),
+        ("max_in_list = 0", "no test at all"),
+        ("bins = { cost = [0, 1] }", "may only be stricter"),
+        ("bins = { ward = [0, 1] }", "only those are binned"),
+        ("bins = { age = [] }", "numbers that rise"),
+        ("bins = { age = [0, 18, 18] }", "numbers that rise"),
+        ("bins = { age = [0, nan] }", "numbers that rise"),
+        ("bins = { age = [0, inf] }", "numbers that rise"),
+        ("budget = { cells_per_day = 0 }", "answers nothing"),
+        ("budget = { cells = 5 }", "unknown field"),
+        ("budget = { cells_per_day = -1 }", "invalid value"),
+    ] {
+        let text = format!("release = \"protected\"\n\n{line}\n");
+        let problem = policy(&text, &contract).unwrap_err();
+        assert!(problem.to_string().contains(words), "{line}: {problem}");
+        assert_eq!(problem.line(&text), Some(3), "{line}: {problem}");
+    }
+    let public = self::contract("release = \"open\"");
+    assert!(policy("release = \"open\"\ncompare_literals = []", &public).is_err());
+    assert!(policy("release = \"open\"\nbudget = { cells_per_day = 9 }", &public).is_ok());
+}

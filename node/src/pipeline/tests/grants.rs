@@ -21,7 +21,7 @@ fn grant(principal: &str, purpose: &str, until: &str) -> String {
     format!("[[grant]]\nprincipal = \"{principal}\"\npurpose = \"{purpose}\"\n{agreement}\n{until}\n")
 }
 
-fn by_ward(input: Relation) -> Fragment {
+fn wards_of(input: Relation) -> Fragment {
     fragment(input, vec![of("t", "ward")], vec![ROWS])
 }
 
@@ -34,15 +34,15 @@ async fn asked(bench: &Bench, principal: &str, purpose: &str, fragment: Fragment
 #[tokio::test]
 async fn only_the_granted_are_served() {
     let bench = granting(&[0], &grant("ada", "a test", "2999-12-31")).await;
-    asked(&bench, "ada", "a test", by_ward(scan("stay"))).await.unwrap();
+    asked(&bench, "ada", "a test", wards_of(scan("stay"))).await.unwrap();
     for (principal, purpose) in [("bob", "a test"), ("ada", "another"), ("*", "a test"), ("", "")] {
-        let refusal = asked(&bench, principal, purpose, by_ward(scan("stay"))).await.unwrap_err();
+        let refusal = asked(&bench, principal, purpose, wards_of(scan("stay"))).await.unwrap_err();
         assert_eq!(refusal.code.as_str(), "N08");
         for secret in ["ada", "a test", "DSA", "2999"] {
             assert!(!refusal.message.contains(secret), "{refusal} tells of a grant");
         }
     }
-    asked(&bench, "bob", "", by_ward(scan("meal"))).await.unwrap();
+    asked(&bench, "bob", "", wards_of(scan("meal"))).await.unwrap();
 }
 
 /// Every way of mentioning a dataset is asking it.
@@ -55,7 +55,7 @@ async fn a_dataset_is_not_reached_beside_another() {
     let inputs = vec![aliased("stay", "a"), aliased("meal", "b")];
     let union = Relation::UnionAll { alias: "t".to_owned(), inputs };
     for input in [scan("meal"), filtered(scan("meal"), tiny()), joined, union] {
-        let refusal = asked(&bench, "ada", "a test", by_ward(input)).await.unwrap_err();
+        let refusal = asked(&bench, "ada", "a test", wards_of(input)).await.unwrap_err();
         assert_eq!(refusal.code.as_str(), "N08", "{refusal}");
     }
     // Whoever is not granted learns nothing of what the policy would say to the question.
@@ -66,5 +66,5 @@ async fn a_dataset_is_not_reached_beside_another() {
 #[tokio::test]
 async fn the_last_grant_that_ends_opens_nothing() {
     let bench = granting(&[0], &grant("*", "a test", "2020-01-01")).await;
-    assert_eq!(bench.refusal(by_ward(scan("stay"))).await, "N08");
+    assert_eq!(bench.refusal(wards_of(scan("stay"))).await, "N08");
 }
