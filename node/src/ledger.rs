@@ -63,8 +63,8 @@ impl Ledger {
             return Ok(());
         }
         let (ledger, price) = (self.clone(), price(approved.fragment()));
-        let charged = tokio::task::spawn_blocking(move || ledger.record(&charges, price, today)).await;
-        charged.unwrap_or_else(|_| Err(unwritable()))
+        let recorded = tokio::task::spawn_blocking(move || ledger.record(&charges, price, today)).await;
+        recorded.unwrap_or_else(|_| Err(unwritable()))
     }
 
     fn record(&self, charges: &[Charge], price: u64, today: NaiveDate) -> Result<(), Refusal> {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Each stage gives a type that only it can make and that the next one demands. Rows are read in `execute` alone, and what it
-//! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent.
+//! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent. What is
+//! approved is charged to the budgets of its datasets before a row is read.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
     })
 }
 
-/// validate → execute → disclose
+/// validate → charge → execute → disclose
 async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     let request = permit.request();
     let approved = validate(permit, &node.datasets())?;

@@ -1,7 +1,8 @@
 //! `Permit + Fragment → Approved`: every fragment, from scratch, trusting nothing.
 //!
 //! The fragment language cannot say "row"; what is checked here is that its words make sense for the datasets of this node
-//! and that every column is used as its role allows. The wording of a refusal is made of the fragment and the contract.
+//! that whoever asks is granted them, and that every column is used as its role and the policies allow. The wording of a
+//! refusal is made of the fragment, the contract and the edges of bins; never of a grant.
 
 mod compared;
 mod roles;

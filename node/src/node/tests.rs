@@ -9,7 +9,7 @@ use jigsaw_proto::release::ReleaseMode;
 
 use super::*;
 use crate::authorise::authorise;
-use crate::pipeline::tests::{Bench, CONTRACTS, by_ward, ticket};
+use crate::pipeline::tests::{Bench, by_ward, contracts, ticket};
 use crate::validate::validate;
 
 /// A bench with the files that its configuration would have been read from; `meal` has its policy in a file of its own.
@@ -19,8 +19,8 @@ async fn bench() -> Bench {
         tls = { certificate = \"a\", key = \"b\", client_ca = \"c\" }\naudit = { file = \"d\" }\n\
         coordinator = [{ identity = \"coordinator.example\" }]\n"
         .to_owned();
-    for (name, contract) in CONTRACTS {
-        fs::write(bench.dir.path().join(format!("{name}.toml")), contract()).unwrap();
+    for (name, contract) in contracts() {
+        fs::write(bench.dir.path().join(format!("{name}.toml")), contract).unwrap();
         let policy = match name {
             "stay" => "policy = { release = \"protected\" }",
             "meal" => "policy = \"meal.policy.toml\"",

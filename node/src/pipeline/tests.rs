@@ -79,10 +79,8 @@ description = "for nobody"
 "#;
 
 /// The datasets of a bench and their contracts.
-pub(crate) const CONTRACTS: [(&str, fn() -> String); 3] = [("stay", stay), ("meal", meal), ("site", site)];
-
-fn stay() -> String {
-    STAY.to_owned()
+pub(crate) fn contracts() -> [(&'static str, String); 3] {
+    [("stay", STAY.to_owned()), ("meal", meal()), ("site", site())]
 }
 
 /// The same rows as if they were public.
@@ -154,7 +152,7 @@ impl Bench {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let datasets = CONTRACTS.map(|(_, contract)| dataset(&contract(), dir.path()));
+        let datasets = contracts().map(|(_, contract)| dataset(&contract, dir.path()));
         let mut settings = Settings {
             file: dir.path().join("node.toml"),
             id: "camden".parse().unwrap(),

@@ -1,5 +1,6 @@
 //! The commands over real files, without a row anywhere.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use base64::Engine as _;
@@ -7,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::*;
-use crate::pipeline::tests::{CONTRACTS, by_ward, ticket};
+use crate::pipeline::tests::{by_ward, contracts, ticket};
 
 /// Contracts and a configuration whose `stay` is under that policy.
 fn configuration(policy: &str) -> (TempDir, PathBuf) {
@@ -16,15 +17,16 @@ fn configuration(policy: &str) -> (TempDir, PathBuf) {
         tls = { certificate = \"a\", key = \"b\", client_ca = \"c\" }\naudit = { file = \"audit.jsonl\" }\n\
         coordinator = [{ identity = \"coordinator.example\" }]\n"
         .to_owned();
-    for (name, contract) in CONTRACTS {
-        fs::write(dir.path().join(format!("{name}.toml")), contract()).unwrap();
+    for (name, contract) in contracts() {
+        fs::write(dir.path().join(format!("{name}.toml")), contract).unwrap();
         let words = if name == "site" { "release = \"open\"" } else { "release = \"protected\"" };
         let place = if name == "stay" {
             "policy = \"stay.policy.toml\"".to_owned()
         } else {
             format!("policy = {{ {words} }}")
         };
-        text += &format!("[[dataset]]\ncontract = \"{name}.toml\"\nsource = \"nowhere.parquet\"\n{place}\n");
+        writeln!(text, "[[dataset]]\ncontract = \"{name}.toml\"\nsource = \"nowhere.parquet\"\n{place}")
+            .unwrap();
     }
     fs::write(dir.path().join("stay.policy.toml"), format!("release = \"protected\"\n{policy}")).unwrap();
     let config = dir.path().join("node.toml");
