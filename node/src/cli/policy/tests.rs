@@ -28,6 +28,14 @@ fn configuration(policy: &str) -> (TempDir, PathBuf) {
         writeln!(text, "[[dataset]]\ncontract = \"{name}.toml\"\nsource = \"nowhere.parquet\"\n{place}")
             .unwrap();
     }
+    let dated = contracts()[0]
+        .1
+        .replace("\"stay\"", "\"seen\"")
+        .replace("name = \"beds\"\ntype = \"int64\"", "name = \"night\"\ntype = \"date\"");
+    fs::write(dir.path().join("seen.toml"), dated).unwrap();
+    let policy_of_seen = "policy = { release = \"protected\", compare_literals = [\"ward\"] }";
+    writeln!(text, "[[dataset]]\ncontract = \"seen.toml\"\nsource = \"nowhere.csv\"\n{policy_of_seen}")
+        .unwrap();
     fs::write(dir.path().join("stay.policy.toml"), format!("release = \"protected\"\n{policy}")).unwrap();
     let config = dir.path().join("node.toml");
     fs::write(&config, text).unwrap();
@@ -117,6 +125,32 @@ async fn explain_says_which_rule_decides() {
     ] {
         let problem = explain(&config, ada, sql, &mut vec![]).await.unwrap_err();
         assert!(matches!(problem, Failure::Question(_)), "{problem}");
+    }
+}
+
+/// Months and weekdays are parts of a date, wherever the engine puts its casts; other cuts are tests of it.
+#[tokio::test]
+async fn a_date_off_the_list_is_grouped_by_its_parts() {
+    let (_dir, config) = configuration("");
+    for (sql, words) in [
+        ("SELECT night, COUNT(*) FROM seen GROUP BY night", "at least 10"),
+        (
+            "SELECT date_trunc('month', night), COUNT(*) FROM seen WHERE ward = 'big' GROUP BY 1",
+            "at least 10",
+        ),
+        ("SELECT EXTRACT(month FROM night), COUNT(*) FROM seen GROUP BY 1", "at least 10"),
+        (
+            "SELECT date_bin(INTERVAL '37 days', night), COUNT(*) FROM seen GROUP BY 1",
+            "refused by R04 seen.night",
+        ),
+        (
+            "SELECT COUNT(*) FROM seen WHERE date_trunc('month', night) = '2026-01-01'",
+            "refused by R04 seen.night",
+        ),
+        ("SELECT COUNT(*) FROM seen WHERE EXTRACT(year FROM night) = 2026", "refused by R04 seen.night"),
+    ] {
+        let text = explained(&config, ("", ""), sql).await;
+        assert!(text.contains(words), "{sql}\n{text}");
     }
 }
 

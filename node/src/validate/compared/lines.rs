@@ -27,6 +27,8 @@ impl Tests<'_> {
         column.is_some_and(|column| match to {
             DataType::Text => true,
             DataType::Date => matches!(column.data_type, DataType::Date | DataType::Timestamp { .. }),
+            // Parts of a date are taken of its midnight.
+            DataType::Timestamp { zone: None, .. } if column.data_type == DataType::Date => true,
             DataType::Int64 => matches!(column.data_type, DataType::Int32 | DataType::Int64),
             DataType::Float64 => column.data_type.is_numeric(),
             _ => column.data_type == *to,

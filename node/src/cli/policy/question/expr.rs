@@ -3,7 +3,7 @@
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr as PlanExpr, ExprSchemable, Like, Operator};
-use jigsaw_proto::expr::{BinaryOp, Branch, Column, Expr, Literal, UnaryOp, Value};
+use jigsaw_proto::expr::{BinaryOp, Branch, Column, Expr, Interval, Literal, UnaryOp, Value};
 use jigsaw_proto::function::Function;
 use jigsaw_proto::types::DataType;
 
@@ -56,9 +56,30 @@ pub(super) fn translate(expr: &PlanExpr, schema: &DFSchema) -> Result<Expr, Stri
         PlanExpr::TryCast(cast) => conform(&cast.expr, expr, schema),
         PlanExpr::ScalarFunction(call) => {
             let function = Function::from_name(call.name()).ok_or_else(|| outside(expr))?;
-            Ok(Expr::Call { function, arguments: call.args.iter().map(each).collect::<Result<_, _>>()? })
+            let arguments = call.args.iter().map(each).collect::<Result<Vec<_>, _>>()?;
+            Ok(Expr::Call { function, arguments: arguments_of(function, arguments) })
         }
         _ => Err(outside(expr)),
+    }
+}
+
+/// SQL's `concat` takes NULL for the empty text; the language writes the parts of a date in small letters.
+fn arguments_of(function: Function, mut arguments: Vec<Expr>) -> Vec<Expr> {
+    match (function, arguments.first_mut()) {
+        (Function::Concat, _) => {
+            let filled = |argument| vec![argument, Expr::Literal(Literal::text(""))];
+            let filled = arguments
+                .into_iter()
+                .map(|argument| Expr::Call { function: Function::Coalesce, arguments: filled(argument) });
+            filled.collect()
+        }
+        (Function::DatePart | Function::DateTrunc, Some(Expr::Literal(part))) => {
+            if let Some(Value::Text(text)) = part.value() {
+                *part = Literal::text(text.to_lowercase());
+            }
+            arguments
+        }
+        _ => arguments,
     }
 }
 
@@ -146,6 +167,11 @@ fn literal(value: &ScalarValue) -> Result<Literal, String> {
         | ScalarValue::TimestampNanosecond(Some(value), _) => Some(Value::Integer(*value)),
         ScalarValue::Float64(Some(value)) => Some(Value::Float(*value)),
         ScalarValue::Decimal128(Some(value), ..) => Some(Value::Decimal(*value)),
+        ScalarValue::IntervalMonthDayNano(Some(span)) => Some(Value::Interval(Interval {
+            months: span.months,
+            days: span.days,
+            nanoseconds: span.nanoseconds,
+        })),
         ScalarValue::Utf8(Some(text)) => Some(Value::Text(text.clone())),
         other => return Err(format!("the constant {other} is outside of what nodes compute")),
     };
