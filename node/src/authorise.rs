@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{NaiveDate, Utc};
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::tls::certificate_has_identity;
 use jigsaw_proto::wire::{FragmentRequest, InvalidRequest};
@@ -16,12 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Permit {
     request: FragmentRequest,
     asked: Instant,
+    today: NaiveDate,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Permit {
     pub(crate) fn request(&self) -> &FragmentRequest {
         &self.request
+    }
+
+    /// The day, UTC, on which it is asked: what decides whether a grant has ended.
+    pub(crate) fn today(&self) -> NaiveDate {
+        self.today
     }
 
     /// What is left of the time after which the answer is of no use.
@@ -68,7 +75,17 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
     };
     let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-    Ok(Permit { request, asked, _turn: turn })
+    Ok(Permit { request, asked, today: Utc::now().date_naive(), _turn: turn })
+}
+
+/// A permit to see what would become of a request that is asked on the day `today`, by the node's own operator. It runs
+/// nothing and waits for nobody.
+///
+/// # Errors
+/// `N02` or `N03` for what is no request.
+pub(crate) async fn rehearse(ticket: &[u8], today: NaiveDate) -> Result<Permit, Refusal> {
+    let permit = authorise(ticket, &Arc::new(Semaphore::new(1))).await?;
+    Ok(Permit { today, ..permit })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The command line: `serve` and `check`.
+//! The command line: `serve`, `check` and `policy`.
 
 mod check;
+mod policy;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,11 +9,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use futures::Stream;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Settings, run};
+use crate::{Settings, run_reloading};
 
 /// A configuration or source that cannot be used.
 const EX_CONFIG: u8 = 78;
@@ -32,7 +34,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the datasets of a configuration until SIGTERM or Ctrl-C
+    /// Serve the datasets of a configuration until SIGTERM or Ctrl-C; SIGHUP reads the policies again
     Serve {
         /// Configuration file
         #[arg(long, value_name = "FILE")]
@@ -44,6 +46,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// What the policies say, and what they would do to a question; nothing is run
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,6 +76,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Serve { config } => serve(&config).await,
             Command::Check { config } => check::check(&config, &mut io::stdout()).await,
+            Command::Policy(command) => policy::policy(&command, &mut io::stdout()).await,
         }
     })
 }
@@ -85,6 +91,11 @@ fn log(format: LogFormat) {
 }
 
 async fn serve(config: &std::path::Path) -> ExitCode {
+    // Before anything else: a hangup that nobody listens to would end the process.
+    let reloads = match hangups() {
+        Ok(reloads) => reloads,
+        Err(error) => return fail(1, &format!("SIGHUP cannot be listened to: {error}")),
+    };
     let settings = match Settings::load(config) {
         Ok(settings) => settings,
         Err(error) => return fail(EX_CONFIG, &error.to_string()),
@@ -95,7 +106,7 @@ async fn serve(config: &std::path::Path) -> ExitCode {
         Err(error) => return fail(1, &format!("cannot listen on {address}: {error}")),
     };
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = run(settings, listener, async move {
+    let serving = run_reloading(settings, listener, reloads, async move {
         stop_signal().await;
         tracing::info!("stopping: running fragments may finish");
         // The receiver is gone only when serving has ended anyway.
@@ -115,6 +126,15 @@ async fn serve(config: &std::path::Path) -> ExitCode {
         },
         () = grace => fail(1, "fragments were still running 30 seconds after the stop signal: they are abandoned"),
     }
+}
+
+/// One item for each SIGHUP from now on.
+pub(crate) fn hangups() -> io::Result<impl Stream<Item = ()> + Send> {
+    let hangups = signal(SignalKind::hangup())?;
+    Ok(futures::stream::unfold(
+        hangups,
+        |mut hangups| async move { hangups.recv().await.map(|()| ((), hangups)) },
+    ))
 }
 
 async fn stop_signal() {

@@ -1,12 +1,19 @@
 //! The configuration file's words: they can only be wrong about spelling. What they mean is decided in [`crate::settings`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jigsaw_proto::id::{ColumnName, NodeId};
+use jigsaw_proto::id::NodeId;
 use jigsaw_proto::release::ReleaseMode;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::disclose::policy::budget::BudgetWords;
+use crate::disclose::policy::grants::GrantWords;
 
 /// The whole file; `node.example.toml` explains every key.
 #[derive(Debug, Deserialize)]
@@ -114,7 +121,42 @@ pub struct DatasetWords {
     /// mapping from the source's columns to the contract's
     pub select: Option<String>,
     /// what may be released; required
-    pub policy: PolicyWords,
+    pub policy: PolicyPlace,
+}
+
+/// `policy = "file"`, or the table `[dataset.policy]`
+#[derive(Debug)]
+pub enum PolicyPlace {
+    /// in the configuration file
+    Here(Box<PolicyWords>),
+    /// in a file of its own
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for PolicyPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PolicyVisitor)
+    }
+}
+
+/// Decides by what it meets, so that a mistake is told with its own words and line.
+struct PolicyVisitor;
+
+impl<'de> Visitor<'de> for PolicyVisitor {
+    type Value = PolicyPlace;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table, or the path of a policy file")
+    }
+
+    fn visit_str<E: de::Error>(self, path: &str) -> Result<PolicyPlace, E> {
+        Ok(PolicyPlace::File(path.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PolicyPlace, A::Error> {
+        let words = PolicyWords::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(PolicyPlace::Here(Box::new(words)))
+    }
 }
 
 /// `format`
@@ -159,43 +201,39 @@ fn yes() -> bool {
     true
 }
 
-/// `[dataset.policy]`
+/// `[dataset.policy]`, and the whole of a policy file
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyWords {
     /// `open` or `protected`
-    pub release: ReleaseMode,
-    /// least number of entities of a cell
-    pub threshold: Option<u32>,
-    /// base that counts are rounded to
-    pub rounding: Option<u32>,
+    pub release: Spanned<ReleaseMode>,
+    /// least number of entities of a cell; default: 10, or the contract's if that is more
+    pub threshold: Option<Spanned<u32>>,
+    /// base that counts are rounded to; default: 5, or the contract's if that is more
+    pub rounding: Option<Spanned<u32>>,
+    /// who may ask; default: everyone whom the coordinator serves
+    pub grant: Option<Spanned<Vec<GrantWords>>>,
+    /// columns that may be tested against a constant; default: those that their role opens to it
+    pub compare_literals: Option<Vec<Spanned<String>>>,
+    /// pairs of columns that may be compared with each other; default: those that may be tested
+    pub compare_columns: Option<Vec<(Spanned<String>, Spanned<String>)>>,
+    /// most constants that one question tests one column against; default: no limit but that of its size
+    pub max_in_list: Option<Spanned<usize>>,
+    /// edges of the columns that are tested only there
+    pub bins: Option<BTreeMap<Spanned<String>, Spanned<Vec<f64>>>>,
+    /// what it answers on one day; default: no limit
+    pub budget: Option<BudgetWords>,
     /// how much of a cell may be one or two entities' own
-    pub dominance: Option<DominanceWords>,
+    pub dominance: Option<Spanned<DominanceWords>>,
     /// columns whose value must not be told of everybody in a group
     #[serde(default)]
-    pub sensitive: Vec<ColumnName>,
+    pub sensitive: Vec<Spanned<String>>,
     /// table of what is added to counts
-    pub perturbation: Option<PathBuf>,
+    pub perturbation: Option<Spanned<PathBuf>>,
     /// whether cells are compared with those released before
     pub overlap_guard: Option<bool>,
     /// answers leave at multiples of so many milliseconds; 0: at once
     pub tick_milliseconds: Option<u64>,
-}
-
-impl PolicyWords {
-    /// `release`, and nothing else said.
-    pub fn plain(release: ReleaseMode, threshold: Option<u32>, rounding: Option<u32>) -> Self {
-        Self {
-            release,
-            threshold,
-            rounding,
-            dominance: None,
-            sensitive: vec![],
-            perturbation: None,
-            overlap_guard: None,
-            tick_milliseconds: None,
-        }
-    }
 }
 
 /// `dominance`

@@ -1,20 +1,18 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # The life of a fragment
-//! Read `pipeline` first: authorise → validate → execute → disclose, with an audit entry from the first stage to the last.
-//!
 //! # Map, in reading order
-//! * `pipeline` – the stages in a row
+//! * `pipeline` – the stages in a row: authorise → validate → execute → disclose, with an audit entry from first to last
 //! * `authorise` – who asks → `Permit`
 //! * `validate` – what is asked, and whether every column is used as its role allows → `Approved`
 //! * `execute` – the aggregation over this node's rows → [`Raw`]
 //! * [`disclose`] – what the policy lets out → [`Release`]
 //! * `secret` – what tells entities apart without naming them
 //! * `audit` – one line for every request, on disk before anything leaves
+//! * `ledger` – what of the day's budgets is spent
 //! * `sources` – the node's own tables, mapped to their contracts
 //! * [`server`] – Arrow Flight, and nothing decided
 //! * [`config`], [`settings`] – the file's words, and what they mean
-//! * [`cli`] – `serve` and `check`
+//! * [`cli`] – `serve`, `check` and `policy`
 
 mod audit;
 mod authorise;
@@ -22,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod disclose;
 mod execute;
+mod ledger;
 mod node;
 mod pipeline;
 mod secret;
@@ -33,6 +32,7 @@ mod validate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::Stream;
 use tokio::net::TcpListener;
 
 pub use disclose::Release;
@@ -61,6 +61,9 @@ pub enum Error {
         /// why not
         source: std::io::Error,
     },
+    /// the record of budgets cannot be used
+    #[error("the record of budgets beside the audit log cannot be used")]
+    Ledger(#[source] std::io::Error),
     /// the certificate, key or authority cannot be used
     #[error(
         "the certificate, key or client_ca cannot be used: each must be PEM, and the key must fit the certificate"
@@ -83,8 +86,25 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
+    run_reloading(settings, listener, futures::stream::empty(), shutdown).await
+}
+
+/// As [`run`], and reads all policies again whenever `reloads` has an item. One that is wrong is logged and leaves all in
+/// force as they were.
+///
+/// # Errors
+/// Whatever keeps it from starting or serving.
+pub async fn run_reloading(
+    settings: Settings,
+    listener: TcpListener,
+    reloads: impl Stream<Item = ()> + Send,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
     let tls = settings.tls.clone();
     let node = Arc::new(node::Node::open(settings).await?);
-    tracing::info!(node = %node.id, datasets = node.datasets.len(), "serving");
-    server::serve(node, &tls, listener, shutdown).await
+    tracing::info!(node = %node.id, datasets = node.datasets().len(), "serving");
+    tokio::select! {
+        served = server::serve(Arc::clone(&node), &tls, listener, shutdown) => served,
+        never = node::reloading(Arc::clone(&node), reloads) => match never {},
+    }
 }

@@ -1,23 +1,32 @@
 //! A running node: what it holds and what it gives to questions.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{DatasetName, NodeId};
 use jigsaw_proto::release::NodeDescription;
 use jigsaw_proto::wire::PROTOCOL_VERSION;
 use tokio::sync::Semaphore;
+use tracing::{error, info};
 
 use crate::Error;
 use crate::audit::Audit;
 use crate::disclose::{Discloser, Guard};
 use crate::execute::Engine;
+use crate::ledger::Ledger;
 use crate::secret::Secret;
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, Settings, SettingsError};
 use crate::sources::Dataset;
+
+/// The datasets of a node, each under its policy: one consistent set.
+pub(crate) type Datasets = BTreeMap<DatasetName, Arc<Dataset>>;
 
 /// Everything the pipeline needs, opened and checked.
 #[derive(Debug)]
@@ -25,10 +34,12 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) title: String,
     pub(crate) coordinators: Vec<String>,
-    pub(crate) datasets: BTreeMap<DatasetName, Arc<Dataset>>,
+    datasets: RwLock<Arc<Datasets>>,
+    config: PathBuf,
     pub(crate) engine: Engine,
     pub(crate) discloser: Arc<Discloser>,
     pub(crate) audit: Audit,
+    pub(crate) ledger: Ledger,
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) limits: Limits,
 }
@@ -36,8 +47,10 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the audit log and every dataset.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { id, title, coordinators, audit, disclosure, limits, datasets: listed, .. } = settings;
+        let Settings { id, title, coordinators, audit, disclosure, limits, datasets: listed, file, .. } =
+            settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
+        let ledger = Ledger::open(&audit).map_err(Error::Ledger)?;
         let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit, source })?;
         let mut datasets = BTreeMap::new();
         for settings in listed {
@@ -49,14 +62,55 @@ impl Node {
             discloser(&id, &disclosure).map_err(|source| Error::Disclosure { folder: disclosure, source })?;
         let engine = Engine::new(id.clone(), discloser.secret, runtime, limits.threads);
         let turns = Arc::new(Semaphore::new(limits.fragments));
-        let discloser = Arc::new(discloser);
-        Ok(Self { id, title, coordinators, datasets, engine, discloser, audit, turns, limits })
+        let (discloser, datasets) = (Arc::new(discloser), RwLock::new(Arc::new(datasets)));
+        Ok(Self {
+            id,
+            title,
+            coordinators,
+            datasets,
+            config: file,
+            engine,
+            discloser,
+            audit,
+            ledger,
+            turns,
+            limits,
+        })
+    }
+
+    /// The datasets and their policies as they are now. Whoever decides about one question asks once: a reload in between
+    /// changes nothing for it.
+    pub(crate) fn datasets(&self) -> Arc<Datasets> {
+        Arc::clone(&self.datasets.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The longest tick of the datasets a fragment names: answers about protected rows leave at its multiples.
     pub(crate) fn tick(&self, fragment: &Fragment) -> Duration {
-        let held = fragment.input.datasets().into_iter().filter_map(|name| self.datasets.get(name));
+        let datasets = self.datasets();
+        let held = fragment.input.datasets().into_iter().filter_map(|name| datasets.get(name));
         held.map(|dataset| dataset.policy().tick()).max().unwrap_or(Duration::ZERO)
+    }
+
+    /// Reads all policies again, and puts them in force together. One that is wrong leaves all as they were.
+    ///
+    /// # Errors
+    /// What is wrong, with file and line; datasets and contracts that are not those it serves.
+    pub(crate) fn reload(&self) -> Result<(), ReloadError> {
+        let mut held = (*self.datasets()).clone();
+        let listed = crate::settings::datasets(&self.config)?;
+        if listed.len() != held.len() {
+            return Err(ReloadError::Datasets);
+        }
+        for settings in listed {
+            let name = settings.contract.name.clone();
+            let dataset = held.get_mut(&name).ok_or(ReloadError::Datasets)?;
+            if *dataset.contract() != settings.contract {
+                return Err(ReloadError::Contract(name));
+            }
+            *dataset = Arc::new(dataset.under(settings.policy));
+        }
+        *self.datasets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
+        Ok(())
     }
 
     /// How it describes itself to a coordinator.
@@ -66,7 +120,7 @@ impl Node {
             title: self.title.clone(),
             protocol: PROTOCOL_VERSION,
             software: concat!("jigsaw-node ", env!("CARGO_PKG_VERSION")).to_owned(),
-            datasets: self.datasets.values().map(|dataset| dataset.description()).collect(),
+            datasets: self.datasets().values().map(|dataset| dataset.description()).collect(),
         }
     }
 }
@@ -78,3 +132,34 @@ fn discloser(node: &NodeId, folder: &Path) -> std::io::Result<Discloser> {
     let guard = Guard::open(&folder.join("cells.jsonl"))?;
     Ok(Discloser { node: node.clone(), secret, guard })
 }
+
+/// Reloads at each item, and never ends.
+pub(crate) async fn reloading(node: Arc<Node>, reloads: impl Stream<Item = ()>) -> Infallible {
+    let mut reloads = pin!(reloads);
+    while reloads.next().await.is_some() {
+        let node = Arc::clone(&node);
+        match tokio::task::spawn_blocking(move || node.reload()).await {
+            Ok(Ok(())) => info!("the policies are read again and in force"),
+            Ok(Err(problem)) => error!(%problem, "the policies are left as they were"),
+            Err(_) => error!("reading the policies broke off: they are left as they were"),
+        }
+    }
+    pending().await
+}
+
+/// Why policies were not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// a file cannot be used
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// the configuration lists other datasets than are served
+    #[error("the configuration lists other datasets than this node serves: restart it to serve them")]
+    Datasets,
+    /// a contract has changed
+    #[error("dataset {0}: the contract is not the one this node serves: restart it")]
+    Contract(DatasetName),
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Each stage gives a type that only it can make and that the next one demands. Rows are read in `execute` alone, and what it
-//! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent.
+//! makes of them, `Raw`, has no way out of the node: only `disclose` takes it, and only a [`Release`] can be sent. What is
+//! approved is charged to the budgets of its datasets before a row is read.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use arrow_flight::FlightData;
 use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use tokio::time::Instant;
-use tracing::{error, info, instrument};
+use tracing::{debug, error, info, instrument};
 
 use crate::audit::Entry;
 use crate::authorise::{Permit, authorise};
@@ -77,10 +78,12 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
     })
 }
 
-/// validate → execute → disclose
+/// validate → charge → execute → disclose
 async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     let request = permit.request();
-    let approved = validate(permit, &node.datasets)?;
+    let approved = validate(permit, &node.datasets())?;
+    debug!(agreement = approved.agreement(), "approved");
+    node.ledger.charge(&approved, permit.today()).await?;
     let deadline = node.limits.deadline.min(permit.time_left());
     let raw = match execute(&approved, &node.engine, deadline).await {
         Ok(raw) => raw,

@@ -121,9 +121,9 @@ impl NodeService {
         refusal.to_status(self.node.id.as_str())
     }
 
-    fn dataset(&self, descriptor: &FlightDescriptor) -> Result<&Arc<Dataset>, Status> {
+    fn dataset(&self, descriptor: &FlightDescriptor) -> Result<Arc<Dataset>, Status> {
         let name = descriptor.path.first().and_then(|name| name.parse().ok());
-        name.and_then(|name| self.node.datasets.get(&name)).ok_or_else(|| {
+        name.and_then(|name| self.node.datasets().get(&name).cloned()).ok_or_else(|| {
             let message = "there is no such dataset: the path is [dataset name], ListFlights lists them";
             self.status(&Refusal::new(RefusalCode::NoSuchDataset, message))
         })
@@ -173,7 +173,7 @@ impl FlightService for NodeService {
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
         self.coordinator(&request)?;
-        let flights: Vec<_> = self.node.datasets.values().map(|dataset| info(dataset)).collect();
+        let flights: Vec<_> = self.node.datasets().values().map(|dataset| info(dataset)).collect();
         Ok(Response::new(stream::iter(flights).boxed()))
     }
 
@@ -182,12 +182,12 @@ impl FlightService for NodeService {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         self.coordinator(&request)?;
-        info(self.dataset(request.get_ref())?).map(Response::new)
+        info(&*self.dataset(request.get_ref())?).map(Response::new)
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
         self.coordinator(&request)?;
-        let info = info(self.dataset(request.get_ref())?)?;
+        let info = info(&*self.dataset(request.get_ref())?)?;
         Ok(Response::new(SchemaResult { schema: info.schema }))
     }
 

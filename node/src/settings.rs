@@ -10,12 +10,15 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::tls::TlsMaterial;
 
-use crate::config::{Config, CsvWords, FormatWord, TlsWords};
+use crate::config::{Config, CsvWords, DatasetWords, FormatWord, PolicyPlace, TlsWords};
 use crate::disclose::policy::Policy;
+use crate::disclose::policy::problem::Problem;
 
 /// A configuration that can be run.
 #[derive(Debug)]
 pub struct Settings {
+    /// where it was read, and its policies are read again
+    pub(crate) file: PathBuf,
     pub(crate) id: NodeId,
     pub(crate) title: String,
     pub(crate) listen: SocketAddr,
@@ -51,13 +54,97 @@ pub(crate) struct DatasetSettings {
 
 /// A configuration that cannot be run: one sentence that says what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: {problem}")]
+#[error("{place}: {problem}")]
 pub struct SettingsError {
-    file: String,
+    place: String,
     problem: String,
 }
 
+impl SettingsError {
+    fn whole(file: &Path, problem: String) -> Self {
+        Self { place: file.display().to_string(), problem }
+    }
+
+    fn at(file: &Path, line: Option<usize>, problem: String) -> Self {
+        match line {
+            Some(line) => Self { place: format!("{}:{line}", file.display()), problem },
+            None => Self::whole(file, problem),
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, SettingsError>;
+
+/// The configuration file, read.
+struct ConfigFile {
+    path: PathBuf,
+    folder: PathBuf,
+    text: String,
+    config: Config,
+}
+
+impl ConfigFile {
+    fn read(path: &Path) -> Result<Self> {
+        let text = read(path)?;
+        let config = toml::from_str(&text).map_err(|error| {
+            let problem = Problem::from(error);
+            SettingsError::at(path, problem.line(&text), problem.to_string())
+        })?;
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Self { path: path.to_path_buf(), folder, text, config })
+    }
+
+    /// Its datasets with their contracts and policies.
+    fn datasets(&mut self) -> Result<Vec<DatasetSettings>> {
+        let listed = std::mem::take(&mut self.config.datasets);
+        let datasets = listed.into_iter().map(|words| dataset(words, self)).collect::<Result<Vec<_>>>()?;
+        let mut names: Vec<_> = datasets.iter().map(|dataset| &dataset.contract.name).collect();
+        names.sort();
+        let twice = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first());
+        match twice {
+            Some(twice) => {
+                let problem = format!("dataset {twice} is listed twice: one [[dataset]] each");
+                Err(SettingsError::whole(&self.path, problem))
+            }
+            None => Ok(datasets),
+        }
+    }
+
+    /// A policy, from the file itself or from the one it names.
+    fn policy(&self, place: &PolicyPlace, contract: &Contract) -> Result<Policy> {
+        let failed = |path: &Path, text: &str, problem: &Problem| {
+            let sentence = format!("policy of dataset {}: {problem}", contract.name);
+            SettingsError::at(path, problem.line(text), sentence)
+        };
+        match place {
+            PolicyPlace::Here(words) => Policy::new(words, contract, &self.folder)
+                .map_err(|problem| failed(&self.path, &self.text, &problem)),
+            PolicyPlace::File(file) => {
+                let path = self.folder.join(file);
+                let text = read(&path)?;
+                let folder = path.parent().unwrap_or(&self.folder);
+                Policy::read(&text, contract, folder).map_err(|problem| failed(&path, &text, &problem))
+            }
+        }
+    }
+}
+
+/// Where the audit log of a configuration file is.
+///
+/// # Errors
+/// A file that is no configuration.
+pub(crate) fn audit_log(path: &Path) -> Result<PathBuf> {
+    let ConfigFile { folder, config, .. } = ConfigFile::read(path)?;
+    Ok(folder.join(config.audit.file))
+}
+
+/// The datasets of a configuration file, with their contracts and policies as the files have them now.
+///
+/// # Errors
+/// The first thing that is wrong with it, or with a file it names.
+pub(crate) fn datasets(path: &Path) -> Result<Vec<DatasetSettings>> {
+    ConfigFile::read(path)?.datasets()
+}
 
 impl Settings {
     /// Reads and checks a configuration file. Relative paths in it are relative to its folder.
@@ -65,10 +152,11 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong with it, or with a file it names.
     pub fn load(path: &Path) -> Result<Self> {
-        let problem = |problem: String| SettingsError { file: path.display().to_string(), problem };
-        let config: Config = toml::from_str(&read(path)?).map_err(|error| problem(error.to_string()))?;
-        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let Config { node, tls, coordinators, audit, disclosure, datasets } = config;
+        let problem = |problem: String| SettingsError::whole(path, problem);
+        let mut file = ConfigFile::read(path)?;
+        let datasets = file.datasets()?;
+        let ConfigFile { folder, config: Config { node, tls, coordinators, audit, disclosure, .. }, .. } =
+            file;
         let audit = folder.join(audit.file);
         let disclosure = disclosure.map(|words| folder.join(words.folder));
         if coordinators.is_empty() {
@@ -80,16 +168,8 @@ impl Settings {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let threads = node.threads.map_or(Some(cores), NonZeroUsize::new);
         let threads = threads.ok_or_else(|| problem("[node]: threads must be greater than 0".to_owned()))?;
-        let datasets = datasets.into_iter().map(|words| dataset(words, &folder, path));
-        let datasets = datasets.collect::<Result<Vec<_>>>()?;
-        let mut names: Vec<_> = datasets.iter().map(|dataset| &dataset.contract.name).collect();
-        names.sort();
-        if let Some(twice) =
-            names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first())
-        {
-            return Err(problem(format!("dataset {twice} is listed twice: one [[dataset]] each")));
-        }
         Ok(Self {
+            file: path.to_path_buf(),
             id: node.id,
             title: node.title,
             listen: node.listen,
@@ -113,21 +193,18 @@ impl Settings {
     }
 }
 
-fn dataset(words: crate::config::DatasetWords, folder: &Path, file: &Path) -> Result<DatasetSettings> {
-    let crate::config::DatasetWords { contract, source, format, csv, select, policy } = words;
-    let path = folder.join(contract);
+fn dataset(words: DatasetWords, file: &ConfigFile) -> Result<DatasetSettings> {
+    let DatasetWords { contract, source, format, csv, select, policy } = words;
+    let path = file.folder.join(contract);
     let contract_text = read(&path)?;
     let contract = Contract::parse(&contract_text).map_err(|error| {
         let cause =
             std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-        SettingsError { file: path.display().to_string(), problem: format!("{error}{cause}") }
+        SettingsError::whole(&path, format!("{error}{cause}"))
     })?;
-    let problem = |problem: String| SettingsError {
-        file: file.display().to_string(),
-        problem: format!("dataset {}: {problem}", contract.name),
-    };
-    let policy = Policy::new(&policy, &contract, folder)
-        .map_err(|error| problem(format!("[dataset.policy]: {error}")))?;
+    let problem =
+        |problem: String| SettingsError::whole(&file.path, format!("dataset {}: {problem}", contract.name));
+    let policy = file.policy(&policy, &contract)?;
     let ending = source.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let format = match (format, ending.as_str()) {
         (Some(format), _) => format,
@@ -151,7 +228,7 @@ fn dataset(words: crate::config::DatasetWords, folder: &Path, file: &Path) -> Re
         contract_text,
         policy,
         source,
-        folder: folder.to_path_buf(),
+        folder: file.folder.clone(),
         format,
         csv,
         select,
@@ -168,8 +245,6 @@ fn material(words: &TlsWords, folder: &Path) -> Result<TlsMaterial> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| SettingsError {
-        file: path.display().to_string(),
-        problem: format!("the file cannot be read: {error}"),
-    })
+    fs::read_to_string(path)
+        .map_err(|error| SettingsError::whole(path, format!("the file cannot be read: {error}")))
 }

@@ -9,7 +9,9 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::FutureExt;
@@ -23,10 +25,15 @@ use crate::settings::DatasetSettings;
 
 /// One dataset under its policy.
 pub(crate) struct Dataset {
+    opened: Arc<Opened>,
+    policy: Policy,
+}
+
+/// A dataset's source, mapped to its contract.
+struct Opened {
     contract: Contract,
     visible: Contract,
     contract_text: String,
-    policy: Policy,
     provider: Arc<dyn TableProvider>,
     files: location::Files,
     settings: DatasetSettings,
@@ -64,19 +71,37 @@ impl Dataset {
         let files = location::Files::find(&settings, runtime).map_err(&failed)?;
         let source = open::open(&settings, &files, runtime).await.map_err(&failed)?;
         let provider = mapping::map(&settings, source).await.map_err(&failed)?;
+        Ok(Self::of(settings, provider, files))
+    }
+
+    /// A dataset of these settings without a row, whose source is not even looked for: to try a policy on questions.
+    pub(crate) fn without_rows(settings: DatasetSettings) -> Result<Self, SourceError> {
+        let name = settings.contract.name.to_string();
+        let files = location::Files::none().map_err(|problem| SourceError { dataset: name, problem })?;
+        let provider = Arc::new(EmptyTable::new(Arc::new(Schema::empty())));
+        Ok(Self::of(settings, provider, files))
+    }
+
+    fn of(settings: DatasetSettings, provider: Arc<dyn TableProvider>, files: location::Files) -> Self {
         let mut visible = settings.contract.clone();
         visible.columns.retain(|column| column.role != Role::Hidden);
         let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
-        Ok(Self { contract, visible, contract_text, policy, provider, files, settings })
+        let opened = Opened { contract, visible, contract_text, provider, files, settings };
+        Self { opened: Arc::new(opened), policy }
+    }
+
+    /// The same rows under another policy.
+    pub(crate) fn under(&self, policy: Policy) -> Self {
+        Self { opened: Arc::clone(&self.opened), policy }
     }
 
     /// The contract without its hidden columns: what a fragment may name.
     pub(crate) fn visible(&self) -> &Contract {
-        &self.visible
+        &self.opened.visible
     }
 
     pub(crate) fn contract(&self) -> &Contract {
-        &self.contract
+        &self.opened.contract
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -85,30 +110,30 @@ impl Dataset {
 
     /// The table, with exactly the contract's columns.
     pub(crate) fn provider(&self) -> Arc<dyn TableProvider> {
-        Arc::clone(&self.provider)
+        Arc::clone(&self.opened.provider)
     }
 
     /// Newest change of the files, RFC 3339; empty: unknown.
     pub(crate) fn data_as_of(&self) -> String {
-        self.files.newest()
+        self.opened.files.newest()
     }
 
     /// Changes whenever a file does.
     pub(crate) fn state_key(&self) -> String {
-        self.files.state_key()
+        self.opened.files.state_key()
     }
 
     /// Where its first broken CSV cell is, for the node's log; `None` if none can be found.
     pub(crate) fn first_bad_cell(&self) -> Option<String> {
-        first_bad_cell(&self.settings).ok().flatten().map(|cell| cell.to_string())
+        first_bad_cell(&self.opened.settings).ok().flatten().map(|cell| cell.to_string())
     }
 
     /// How the node describes it to a coordinator.
     pub(crate) fn description(&self) -> DatasetDescription {
         DatasetDescription {
-            name: self.contract.name.clone(),
-            contract: self.contract_text.clone(),
-            contract_hash: self.contract.hash(),
+            name: self.opened.contract.name.clone(),
+            contract: self.opened.contract_text.clone(),
+            contract_hash: self.opened.contract.hash(),
             policy_hash: self.policy.hash(),
             mode: self.policy.mode(),
             threshold: self.policy.threshold(),
@@ -120,7 +145,7 @@ impl Dataset {
 
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dataset").field("name", &self.contract.name).finish_non_exhaustive()
+        f.debug_struct("Dataset").field("name", &self.opened.contract.name).finish_non_exhaustive()
     }
 }
 

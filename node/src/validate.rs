@@ -1,8 +1,10 @@
 //! `Permit + Fragment → Approved`: every fragment, from scratch, trusting nothing.
 //!
 //! The fragment language cannot say "row"; what is checked here is that its words make sense for the datasets of this node
-//! and that every column is used as its role allows. The wording of a refusal is made of the fragment and the contract.
+//! that whoever asks is granted them, and that every column is used as its role and the policies allow. The wording of a
+//! refusal is made of the fragment, the contract and the edges of bins; never of a grant.
 
+mod compared;
 mod roles;
 mod size;
 mod summand;
@@ -18,7 +20,8 @@ use jigsaw_proto::types::DataType;
 
 use crate::authorise::Permit;
 use crate::disclose::perturbation::PerturbationTable;
-use crate::disclose::policy::Dominance;
+use crate::disclose::policy::budget::Budget;
+use crate::disclose::policy::rules::Dominance;
 use crate::sources::Dataset;
 
 pub(crate) use roles::counted_entities;
@@ -36,6 +39,7 @@ pub(crate) struct Approved {
     key_sources: Vec<roles::Sources>,
     choices: Vec<roles::Sources>,
     filters: roles::Sources,
+    agreements: BTreeSet<String>,
 }
 
 /// Validates the fragment of a permit.
@@ -58,6 +62,7 @@ pub(crate) fn validate(
         })?;
         datasets.insert(name.clone(), Arc::clone(dataset));
     }
+    let agreements = granted(permit, &datasets)?;
     let nonsense =
         |error: &dyn std::fmt::Display| Refusal::new(RefusalCode::NotInLanguage, error.to_string());
     let contract = |name: &DatasetName| datasets.get(name).map(|dataset| dataset.visible());
@@ -74,6 +79,7 @@ pub(crate) fn validate(
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
     let roles::Checked { kinds, steps, sources, keys: key_sources, choices, filters } =
         roles::check(fragment, &datasets)?;
+    compared::check(fragment, &datasets)?;
     let fragment = fragment.clone();
     Ok(Approved {
         fragment,
@@ -86,7 +92,29 @@ pub(crate) fn validate(
         key_sources,
         choices,
         filters,
+        agreements,
     })
+}
+
+/// The agreements under which each of the datasets is asked.
+fn granted(
+    permit: &Permit,
+    datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
+) -> Result<BTreeSet<String>, Refusal> {
+    let request = permit.request();
+    let mut agreements = BTreeSet::new();
+    for (name, dataset) in datasets {
+        let grants = dataset.policy().grants();
+        let agreement = grants.agreement(&request.principal, &request.purpose, permit.today());
+        let agreement = agreement.map_err(|_| {
+            Refusal::new(
+                RefusalCode::NotGranted,
+                format!("{name} is not granted to this principal for this purpose: ask this node's operator, or state the purpose that was agreed"),
+            )
+        })?;
+        agreements.extend(agreement.map(str::to_owned));
+    }
+    Ok(agreements)
 }
 
 impl Approved {
@@ -185,6 +213,16 @@ impl Approved {
         self.datasets.keys().map(ToString::to_string).collect()
     }
 
+    /// References of the data-sharing agreements under which it is asked, separated by `, `; empty: none was needed.
+    pub(crate) fn agreement(&self) -> String {
+        self.agreements.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The datasets it reads that answer a limited amount on one day.
+    pub(crate) fn budgets(&self) -> impl Iterator<Item = (DatasetName, Budget)> {
+        self.datasets.iter().filter_map(|(name, dataset)| Some((name.clone(), dataset.policy().budget()?)))
+    }
+
     /// One of the datasets it reads.
     pub(crate) fn dataset(&self, name: &DatasetName) -> Option<&Dataset> {
         self.datasets.get(name).map(|dataset| &**dataset)
@@ -195,10 +233,11 @@ impl Approved {
         self.datasets.values().cloned().collect()
     }
 
-    /// What decides on the physical plan: the fragment's words and the state of the data.
+    /// What decides on the physical plan: the fragment's words, the state of the data, and the policies, whose thresholds
+    /// are what contributors are counted up to.
     pub(crate) fn plan_key(&self) -> String {
         let states = self.datasets.values().map(|dataset| dataset.state_key());
-        format!("{}\n{:?}", states.collect::<Vec<_>>().join(" "), self.fragment)
+        format!("{}\n{}\n{:?}", self.policy_hash(), states.collect::<Vec<_>>().join(" "), self.fragment)
     }
 
     /// Hash of the policies that decide.

@@ -21,10 +21,14 @@ pub enum RefusalCode {
     EntityColumn,
     /// `R04`: a column is filtered or grouped that the contract does not open to it
     ColumnRole,
+    /// `R05`: two columns are compared that the policy does not open to comparison
+    ColumnComparison,
     /// `R06`: the policy does not allow this aggregate
     AggregateNotAllowed,
     /// `R22`: the join is not of a permitted form
     JoinNotAllowed,
+    /// `R24`: the day's budget of a dataset is spent
+    BudgetSpent,
     /// `R25`: the audit log cannot be written, so nothing is released
     AuditUnavailable,
     /// `N01`: the peer is not a coordinator this node serves
@@ -41,17 +45,21 @@ pub enum RefusalCode {
     Failed,
     /// `N07`: the fragment needs more memory than the node gives to one
     TooLarge,
+    /// `N08`: no grant of the dataset's policy is for this principal and purpose
+    NotGranted,
 }
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
         Self::ColumnRole,
+        Self::ColumnComparison,
         Self::AggregateNotAllowed,
         Self::JoinNotAllowed,
+        Self::BudgetSpent,
         Self::AuditUnavailable,
         Self::NotServed,
         Self::OtherVersion,
@@ -60,6 +68,7 @@ impl RefusalCode {
         Self::DeadlinePassed,
         Self::Failed,
         Self::TooLarge,
+        Self::NotGranted,
     ];
 
     /// The public code.
@@ -74,12 +83,12 @@ impl RefusalCode {
 
     /// Whether the same question may be answered later.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Busy | Self::DeadlinePassed | Self::AuditUnavailable)
+        matches!(self, Self::Busy | Self::DeadlinePassed | Self::AuditUnavailable | Self::BudgetSpent)
     }
 
     /// Whether it is the policy that says no, rather than the node that cannot.
     pub fn is_policy(self) -> bool {
-        self.as_str().starts_with('R') && self != Self::AuditUnavailable
+        (self.as_str().starts_with('R') && self != Self::AuditUnavailable) || self == Self::NotGranted
     }
 
     /// The code of that name.
@@ -93,8 +102,10 @@ impl RefusalCode {
             Self::NotInLanguage => ("R02", Code::InvalidArgument),
             Self::EntityColumn => ("R03", Code::PermissionDenied),
             Self::ColumnRole => ("R04", Code::PermissionDenied),
+            Self::ColumnComparison => ("R05", Code::PermissionDenied),
             Self::AggregateNotAllowed => ("R06", Code::PermissionDenied),
             Self::JoinNotAllowed => ("R22", Code::PermissionDenied),
+            Self::BudgetSpent => ("R24", Code::ResourceExhausted),
             Self::AuditUnavailable => ("R25", Code::Unavailable),
             Self::NotServed => ("N01", Code::Unauthenticated),
             Self::OtherVersion => ("N02", Code::FailedPrecondition),
@@ -103,6 +114,7 @@ impl RefusalCode {
             Self::DeadlinePassed => ("N05", Code::DeadlineExceeded),
             Self::Failed => ("N06", Code::Internal),
             Self::TooLarge => ("N07", Code::ResourceExhausted),
+            Self::NotGranted => ("N08", Code::PermissionDenied),
         }
     }
 }

@@ -45,7 +45,7 @@ pub enum InvalidRequest {
 pub struct FragmentRequest {
     /// The analyst's question this is a part of.
     pub query: QueryId,
-    /// Who asks, as the coordinator says; recorded, never trusted.
+    /// Who asks, as the coordinator says; recorded, and what a policy's grants are about. A node cannot verify it.
     pub principal: String,
     /// Why, in the analyst's words; may be empty.
     pub purpose: String,

@@ -11,7 +11,7 @@
 use jigsaw_proto::aggregate::State;
 
 use super::cells::Cells;
-use super::policy::Dominance;
+use super::policy::rules::Dominance;
 use crate::execute::Holding;
 
 pub(super) fn apply(cells: &mut Cells<'_>) {

@@ -1,4 +1,10 @@
-//! A node's policy for one dataset: what it releases, never freer than the contract's floor.
+//! A node's policy for one dataset: what it releases and to whom, never freer than the contract's floor.
+
+pub mod budget;
+pub mod filters;
+pub mod grants;
+pub mod problem;
+pub mod rules;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,12 +12,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jigsaw_proto::contract::{Contract, Floor};
-use jigsaw_proto::id::ColumnName;
 use jigsaw_proto::release::ReleaseMode;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 use super::perturbation::PerturbationTable;
-use crate::config::{DominanceRules, DominanceWords, PolicyWords};
+use crate::config::PolicyWords;
+use budget::Budget;
+use filters::Filters;
+use grants::Grants;
+use problem::Problem;
+use rules::{Dominance, Rules};
+
+/// Least number of entities where a protected policy does not say.
+const THRESHOLD: u32 = 10;
+/// Base of rounding where a protected policy does not say.
+const ROUNDING: u32 = 5;
 
 /// A checked policy. There is no default: a dataset without one cannot be queried.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,120 +35,46 @@ pub struct Policy {
     mode: ReleaseMode,
     threshold: u32,
     rounding: u32,
-    dominance: Option<Dominance>,
-    sensitive: BTreeSet<String>,
-    perturbation: Option<Arc<PerturbationTable>>,
-    guarded: bool,
-    tick: Duration,
+    rules: Rules,
+    grants: Grants,
+    filters: Filters,
+    budget: Option<Budget>,
 }
-
-/// How much of a cell may be one or two entities' own: the p % rule and the (n,k) rule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dominance {
-    /// in per cent of the largest holding
-    pub p: f64,
-    /// so many largest holdings
-    pub n: usize,
-    /// in per cent of all holdings
-    pub k: f64,
-}
-
-/// Long enough to hide what few rows more cost, short enough not to be noticed.
-const TICK: Duration = Duration::from_millis(50);
-
-/// What ACRO and the research data centres use.
-const DOMINANCE: Dominance = Dominance { p: 10.0, n: 2, k: 90.0 };
 
 impl Policy {
-    /// Checks the words of the configuration against the contract. Paths are relative to `folder`.
+    /// Checks the words of the configuration against the contract. Paths in them are relative to `folder`.
     ///
     /// # Errors
-    /// One sentence that names the line that is missing, meaningless or looser than the floor.
-    pub fn new(words: &PolicyWords, contract: &Contract, folder: &Path) -> Result<Self, String> {
-        let PolicyWords {
-            release,
+    /// One sentence, and the place, of what is missing, meaningless or looser than the contract's floor.
+    pub fn new(words: &PolicyWords, contract: &Contract, folder: &Path) -> Result<Self, Problem> {
+        let (threshold, rounding) = match words.release.get_ref() {
+            ReleaseMode::Open => open(words, contract.floor)?,
+            ReleaseMode::Protected => protected(words, contract.floor)?,
+        };
+        Ok(Self {
+            mode: *words.release.get_ref(),
             threshold,
             rounding,
-            dominance,
-            sensitive,
-            perturbation,
-            overlap_guard,
-            tick_milliseconds,
-        } = words;
-        match (release, threshold, rounding, contract.floor) {
-            (ReleaseMode::Open, None, None, Floor::Open) => Self::open(words),
-            (ReleaseMode::Open, None, None, Floor::Protected { .. }) => {
-                Err("release = \"open\" is looser than the contract, which protects this dataset: write release = \"protected\"".to_owned())
-            }
-            (ReleaseMode::Open, ..) => {
-                Err("threshold and rounding have no meaning with release = \"open\": take them out".to_owned())
-            }
-            (ReleaseMode::Protected, Some(threshold @ 2..), Some(rounding @ 1..), floor) => {
-                at_least(*threshold, *rounding, floor)?;
-                let read = |path| PerturbationTable::read(&folder.join(path)).map(Arc::new);
-                Ok(Self {
-                    mode: ReleaseMode::Protected,
-                    threshold: *threshold,
-                    rounding: *rounding,
-                    dominance: dominance_of(*dominance)?,
-                    sensitive: sensitive_of(sensitive, contract)?,
-                    perturbation: perturbation.as_ref().map(read).transpose()?,
-                    guarded: overlap_guard.unwrap_or(true),
-                    tick: tick_milliseconds.map_or(TICK, Duration::from_millis),
-                })
-            }
-            (ReleaseMode::Protected, ..) => {
-                Err("release = \"protected\" needs threshold (2 or more) and rounding (1 or more)".to_owned())
-            }
-        }
-    }
-
-    fn open(words: &PolicyWords) -> Result<Self, String> {
-        let PolicyWords { dominance, sensitive, perturbation, overlap_guard, tick_milliseconds, .. } = words;
-        let rules = dominance.is_some() || !sensitive.is_empty() || perturbation.is_some();
-        if rules || overlap_guard.is_some() || tick_milliseconds.is_some() {
-            return Err("dominance, sensitive, perturbation, overlap_guard and tick_milliseconds have no meaning with release = \"open\": take them out".to_owned());
-        }
-        Ok(Self {
-            mode: ReleaseMode::Open,
-            threshold: 0,
-            rounding: 1,
-            dominance: None,
-            sensitive: BTreeSet::new(),
-            perturbation: None,
-            guarded: false,
-            tick: Duration::ZERO,
+            rules: Rules::new(words, contract, folder)?,
+            grants: Grants::new(words.grant.as_ref())?,
+            filters: Filters::new(words, contract)?,
+            budget: words.budget.as_ref().map(Budget::new).transpose()?,
         })
     }
 
-    /// How much of a cell may be one or two entities' own; `None`: all of it.
-    pub fn dominance(&self) -> Option<Dominance> {
-        self.dominance
+    /// Reads the text of a policy file. Paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// What is no policy, or as [`Policy::new`].
+    pub fn read(text: &str, contract: &Contract, folder: &Path) -> Result<Self, Problem> {
+        let words: PolicyWords = toml::from_str(text)?;
+        Self::new(&words, contract, folder)
     }
 
-    /// Columns whose value must not be told of everybody in a group.
-    pub fn sensitive(&self) -> &BTreeSet<String> {
-        &self.sensitive
-    }
-
-    /// What is added to counts; `None`: nothing.
-    pub fn perturbation(&self) -> Option<&Arc<PerturbationTable>> {
-        self.perturbation.as_ref()
-    }
-
-    /// Whether cells are compared with those released before.
-    pub fn is_guarded(&self) -> bool {
-        self.guarded
-    }
-
-    /// Answers leave at multiples of this; zero: at once.
-    pub fn tick(&self) -> Duration {
-        self.tick
-    }
-
-    /// Whether a rule asks who is behind a cell, not just how many.
-    pub fn names_holders(&self) -> bool {
-        self.dominance.is_some() || !self.sensitive.is_empty() || self.perturbation.is_some() || self.guarded
+    /// A policy that names no files.
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str, contract: &Contract) -> Result<Self, Problem> {
+        Self::read(text, contract, Path::new(""))
     }
 
     /// How freely the dataset is released.
@@ -150,116 +92,109 @@ impl Policy {
         self.rounding
     }
 
-    /// Hash of what it says, hexadecimal.
+    /// How much of a cell may be one or two entities' own; `None`: all of it.
+    pub fn dominance(&self) -> Option<Dominance> {
+        self.rules.dominance
+    }
+
+    /// Columns whose value must not be told of everybody in a group.
+    pub fn sensitive(&self) -> &BTreeSet<String> {
+        &self.rules.sensitive
+    }
+
+    /// What is added to counts; `None`: nothing.
+    pub fn perturbation(&self) -> Option<&Arc<PerturbationTable>> {
+        self.rules.perturbation.as_ref()
+    }
+
+    /// Whether cells are compared with those released before.
+    pub fn is_guarded(&self) -> bool {
+        self.rules.guarded
+    }
+
+    /// Answers leave at multiples of this; zero: at once.
+    pub fn tick(&self) -> Duration {
+        self.rules.tick
+    }
+
+    /// Whether a rule asks who is behind a cell, not just how many.
+    pub fn names_holders(&self) -> bool {
+        let Rules { dominance, sensitive, perturbation, guarded, tick: _ } = &self.rules;
+        dominance.is_some() || !sensitive.is_empty() || perturbation.is_some() || *guarded
+    }
+
+    /// Who may ask.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Which columns a question may test, and with what.
+    pub fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
+    /// What it answers on one day.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget
+    }
+
+    /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
+    /// confirm a guess at them.
     pub fn hash(&self) -> String {
-        let Self { mode, threshold, rounding, dominance, sensitive, perturbation, guarded, tick } = self;
-        let table = perturbation.as_ref().map(|table| table.digest());
-        let said = format!(
-            "{mode:?} {threshold} {rounding} {dominance:?} {sensitive:?} {table:?} {guarded} {tick:?}"
-        );
+        let Self { mode, threshold, rounding, rules, filters, budget: _, grants: _ } = self;
+        let filters = if filters.is_empty() { String::new() } else { format!(" {filters:?}") };
+        let said = format!("{} {threshold} {rounding} {}{filters}", mode.as_str(), rules.said());
         let digest = Sha256::digest(said);
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 
-fn at_least(threshold: u32, rounding: u32, floor: Floor) -> Result<(), String> {
-    if let Floor::Protected { threshold: least, rounding: base } = floor {
-        if threshold < least {
-            return Err(format!("threshold = {threshold} is looser than the contract's {least}"));
-        }
-        if rounding < base {
-            return Err(format!("rounding = {rounding} is looser than the contract's {base}"));
-        }
+fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
+    if matches!(floor, Floor::Protected { .. }) {
+        let sentence = "release = \"open\" is looser than the contract, which protects this dataset: write release = \"protected\"";
+        return Err(Problem::at(&words.release, sentence));
     }
-    Ok(())
+    if let Some(number) = words.threshold.as_ref().or(words.rounding.as_ref()) {
+        let sentence = "threshold and rounding have no meaning with release = \"open\": take them out";
+        return Err(Problem::at(number, sentence));
+    }
+    let filters = words.compare_literals.is_some() || words.compare_columns.is_some();
+    if filters || words.max_in_list.is_some() || words.bins.is_some() {
+        let sentence = "compare_literals, compare_columns, max_in_list and bins have no meaning with release = \"open\": take them out";
+        return Err(Problem::at(&words.release, sentence));
+    }
+    Ok((0, 1))
 }
 
-fn dominance_of(words: Option<DominanceWords>) -> Result<Option<Dominance>, String> {
-    match words {
-        None => Ok(Some(DOMINANCE)),
-        Some(DominanceWords::Off(_)) => Ok(None),
-        Some(DominanceWords::Rules(DominanceRules { p, n, k }))
-            if p > 0.0 && p.is_finite() && n > 0 && k > 0.0 && k <= 100.0 =>
-        {
-            Ok(Some(Dominance { p, n, k }))
-        }
-        Some(DominanceWords::Rules(_)) => {
-            Err("dominance: p is a percentage above 0, n is 1 or more, k is above 0 and at most 100"
-                .to_owned())
-        }
-    }
-}
-
-fn sensitive_of(columns: &[ColumnName], contract: &Contract) -> Result<BTreeSet<String>, String> {
-    let known = |column: &ColumnName| match contract.column(column.as_str()) {
-        Some(_) => Ok(column.to_string()),
-        None => Err(format!("sensitive: the contract has no column {column}")),
+/// Threshold and rounding: what is written, else the default, never less than the floor.
+fn protected(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
+    let (threshold, rounding) = match floor {
+        Floor::Protected { threshold, rounding } => (threshold, rounding),
+        Floor::Open => (2, 1),
     };
-    columns.iter().map(known).collect()
+    Ok((
+        stricter("threshold", words.threshold.as_ref(), THRESHOLD, 2, threshold)?,
+        stricter("rounding", words.rounding.as_ref(), ROUNDING, 1, rounding)?,
+    ))
+}
+
+fn stricter(
+    key: &str,
+    written: Option<&Spanned<u32>>,
+    default: u32,
+    least: u32,
+    floor: u32,
+) -> Result<u32, Problem> {
+    let Some(written) = written else { return Ok(default.max(floor)) };
+    let value = *written.get_ref();
+    if value < least {
+        return Err(Problem::at(written, format!("{key} = {value} protects nobody: it is {least} or more")));
+    }
+    if value < floor {
+        return Err(Problem::at(written, format!("{key} = {value} is looser than the contract's {floor}")));
+    }
+    Ok(value)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONTRACT: &str = r#"
-name = "stay"
-version = 1
-description = ""
-release = "protected"
-threshold = 10
-rounding = 5
-column = [
-  { name = "person", type = "text", role = "entity", description = "" },
-  { name = "category", type = "text", role = "dimension", description = "" },
-]
-"#;
-
-    fn policy(text: &str) -> Result<Policy, String> {
-        let words: PolicyWords = toml::from_str(text).map_err(|error| error.to_string())?;
-        Policy::new(&words, &Contract::parse(CONTRACT).unwrap(), Path::new("."))
-    }
-
-    fn protected(more: &str) -> Result<Policy, String> {
-        policy(&format!("release = \"protected\"\nthreshold = 10\nrounding = 5\n{more}"))
-    }
-
-    #[test]
-    fn a_policy_may_only_be_stricter() {
-        assert!(protected("").is_ok());
-        assert!(policy("release = \"protected\"\nthreshold = 20\nrounding = 10").is_ok());
-        for (text, line) in [
-            ("release = \"protected\"\nthreshold = 9\nrounding = 5", "threshold = 9"),
-            ("release = \"protected\"\nthreshold = 10\nrounding = 1", "rounding = 1"),
-            ("release = \"open\"", "release = \"open\""),
-            ("release = \"protected\"", "needs threshold"),
-        ] {
-            let problem = policy(text).unwrap_err();
-            assert!(problem.contains(line), "{problem}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_said_protects() {
-        let policy = protected("").unwrap();
-        assert_eq!(policy.dominance(), Some(DOMINANCE));
-        assert!(policy.is_guarded() && policy.names_holders());
-        let bare = protected("dominance = \"off\"\noverlap_guard = false").unwrap();
-        assert!(!bare.names_holders());
-        assert_ne!(policy.hash(), bare.hash());
-    }
-
-    #[test]
-    fn rules_that_make_no_sense_are_named() {
-        for (text, words) in [
-            ("dominance = { p = 0, n = 2, k = 90 }", "p is a percentage"),
-            ("dominance = { p = 10, n = 2, k = 190 }", "k is above 0"),
-            ("dominance = \"none\"", "\"off\""),
-            ("sensitive = [\"absent\"]", "no column absent"),
-            ("perturbation = \"absent.csv\"", "absent.csv"),
-        ] {
-            let problem = protected(text).unwrap_err();
-            assert!(problem.contains(words), "{text}: {problem}");
-        }
-    }
-}
+mod tests;

@@ -18,7 +18,6 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::expr::{Column, Expr};
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::id::DatasetName;
-use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::wire::FragmentRequest;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
@@ -26,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use super::{Engine, Error, Holders, Raw, execute};
 use crate::authorise::authorise;
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::secret::Secret;
 use crate::settings::DatasetSettings;
@@ -90,10 +89,9 @@ impl Bench {
 }
 
 fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
-    let open = PolicyWords::plain(ReleaseMode::Open, None, None);
-    let protected = PolicyWords::plain(ReleaseMode::Protected, Some(3), Some(1));
+    let protected = "release = \"protected\"\nthreshold = 3\nrounding = 1";
     let policy =
-        Policy::new(&open, &contract, folder).or_else(|_| Policy::new(&protected, &contract, folder));
+        Policy::parse("release = \"open\"", &contract).or_else(|_| Policy::parse(protected, &contract));
     DatasetSettings {
         contract,
         contract_text: String::new(),

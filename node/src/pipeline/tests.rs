@@ -1,6 +1,9 @@
 //! Attacks and promises, from the bytes of a ticket to the bytes that would leave.
 
 mod attacks;
+mod budget;
+mod filters;
+mod grants;
 mod record;
 mod series;
 mod withheld;
@@ -21,14 +24,14 @@ use jigsaw_proto::contract::{Contract, Floor};
 use jigsaw_proto::expr::{BinaryOp, Branch, Column, Expr, Literal, UnaryOp};
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::refusal::Refusal;
-use jigsaw_proto::release::{Manifest, ReleaseMode};
+use jigsaw_proto::release::Manifest;
 use jigsaw_proto::tls::TlsMaterial;
 use jigsaw_proto::wire::FragmentRequest;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
 use super::answer;
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::node::Node;
 use crate::settings::{DatasetSettings, Limits, Settings};
@@ -75,6 +78,11 @@ type = "text"
 role = "hidden"
 description = "for nobody"
 "#;
+
+/// The datasets of a bench and their contracts.
+pub(crate) fn contracts() -> [(&'static str, String); 3] {
+    [("stay", STAY.to_owned()), ("meal", meal()), ("site", site())]
+}
 
 /// The same rows as if they were public.
 fn site() -> String {
@@ -127,7 +135,7 @@ fn rows() -> RecordBatch {
 
 /// A node without its server.
 pub(crate) struct Bench {
-    dir: TempDir,
+    pub(crate) dir: TempDir,
     pub(crate) node: Arc<Node>,
 }
 
@@ -143,10 +151,11 @@ impl Bench {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let datasets = [STAY.to_owned(), meal(), site()].map(|contract| dataset(&contract, dir.path()));
+        let datasets = contracts().map(|(_, contract)| dataset(&contract, dir.path()));
         let mut settings = Settings {
+            file: dir.path().join("node.toml"),
             id: "camden".parse().unwrap(),
             title: "Camden".to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -164,6 +173,19 @@ impl Bench {
         };
         change(&mut settings);
         Self { node: Arc::new(Node::open(settings).await.unwrap()), dir }
+    }
+
+    /// A bench whose `stay` is under that policy, beside being protected.
+    async fn under(policy: &str) -> Self {
+        let text = format!("release = \"protected\"\n{policy}");
+        Self::with(|settings| {
+            for dataset in
+                settings.datasets.iter_mut().filter(|dataset| dataset.contract.name.as_str() == "stay")
+            {
+                dataset.policy = Policy::parse(&text, &dataset.contract).unwrap();
+            }
+        })
+        .await
     }
 
     async fn ask(&self, fragment: Fragment) -> Result<Answer, Refusal> {
@@ -196,6 +218,12 @@ impl Bench {
         }
     }
 
+    /// The wards that [`by_ward`] shows, in order.
+    pub(crate) async fn wards(&self) -> Vec<Option<String>> {
+        let answer = self.ask(by_ward()).await.unwrap();
+        answer.batch.column(0).as_string::<i32>().iter().map(|ward| ward.map(str::to_owned)).collect()
+    }
+
     fn audit(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -209,14 +237,8 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
     let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), rows.schema(), None).unwrap();
     writer.write(&rows).unwrap();
     writer.close().unwrap();
-    let words = match contract.floor {
-        Floor::Open => PolicyWords::plain(ReleaseMode::Open, None, None),
-        Floor::Protected { threshold, rounding } => {
-            PolicyWords::plain(ReleaseMode::Protected, Some(threshold), Some(rounding))
-        }
-    };
     DatasetSettings {
-        policy: Policy::new(&words, &contract, dir).unwrap(),
+        policy: Policy::parse(freest(&contract), &contract).unwrap(),
         contract,
         contract_text: String::new(),
         source: path.display().to_string(),
@@ -227,7 +249,15 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
     }
 }
 
-fn ticket(fragment: Fragment) -> Vec<u8> {
+/// The freest policy that the contract allows.
+fn freest(contract: &Contract) -> &'static str {
+    match contract.floor {
+        Floor::Open => "release = \"open\"",
+        Floor::Protected { .. } => "release = \"protected\"",
+    }
+}
+
+pub(crate) fn ticket(fragment: Fragment) -> Vec<u8> {
     let (query, principal, purpose) = ("q1".parse().unwrap(), "ada".to_owned(), "a test".to_owned());
     FragmentRequest { query, principal, purpose, deadline_ms: 60_000, fragment }.encode()
 }
@@ -295,6 +325,11 @@ fn filtered(input: Relation, predicate: Expr) -> Relation {
 
 fn fragment(input: Relation, keys: Vec<Expr>, measures: Vec<Measure>) -> Fragment {
     Fragment { input, keys, measures }
+}
+
+/// `SELECT t.ward, count(*) FROM stay AS t GROUP BY t.ward`
+pub(crate) fn by_ward() -> Fragment {
+    fragment(scan("stay"), vec![t("ward")], vec![ROWS])
 }
 
 /// `SELECT count(*) FROM stay AS t WHERE predicate`

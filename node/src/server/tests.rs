@@ -37,7 +37,7 @@ async fn strangers_are_told_nothing() {
 #[tokio::test]
 async fn metadata_say_nothing_of_the_rows() {
     let (bench, service) = service().await;
-    for dataset in bench.node.datasets.values() {
+    for dataset in bench.node.datasets().values() {
         let info = info(dataset).unwrap();
         assert_eq!((info.total_records, info.total_bytes), (-1, -1));
         let names: Vec<_> =

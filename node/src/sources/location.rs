@@ -38,6 +38,12 @@ impl Files {
         }
     }
 
+    /// No files at all.
+    pub(super) fn none() -> Result<Self, String> {
+        let url = ListingTableUrl::parse("file:///").map_err(|error| super::sanitised(&error))?;
+        Ok(Self { url, local: None, opened: Instant::now() })
+    }
+
     pub(super) fn url(&self) -> &ListingTableUrl {
         &self.url
     }

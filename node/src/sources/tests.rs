@@ -9,10 +9,9 @@ use arrow::compute::concat_batches;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jigsaw_proto::contract::Contract;
-use jigsaw_proto::release::ReleaseMode;
 
 use super::{Dataset, first_bad_cell};
-use crate::config::{CsvWords, FormatWord, PolicyWords};
+use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::execute::Engine;
 use crate::settings::DatasetSettings;
@@ -41,9 +40,8 @@ const SELECT: &str = r#"SELECT COALESCE("SiteCode", 'none') AS site,
 
 fn settings(folder: &Path, source: &str, select: Option<&str>) -> DatasetSettings {
     let contract = Contract::parse(READING).unwrap();
-    let open = PolicyWords::plain(ReleaseMode::Open, None, None);
     DatasetSettings {
-        policy: Policy::new(&open, &contract, folder).unwrap(),
+        policy: Policy::parse("release = \"open\"", &contract).unwrap(),
         contract,
         contract_text: String::new(),
         source: source.to_owned(),

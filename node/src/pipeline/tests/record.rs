@@ -8,10 +8,6 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::pipeline::unpanicked;
 
-fn by_ward() -> Fragment {
-    fragment(scan("stay"), vec![t("ward")], vec![ROWS])
-}
-
 #[tokio::test]
 async fn a_release_is_recorded_in_full_but_for_its_values() {
     let bench = Bench::open().await;
