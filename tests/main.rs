@@ -12,6 +12,9 @@ mod wire;
 /// Nothing that is in a row leaves a node, whatever is asked and whatever breaks.
 mod nothing_leaves;
 
+/// Attacks, and how often each succeeds.
+mod attacks;
+
 /// The house rules, as far as a machine can check them.
 mod house;
 
