@@ -1,7 +1,6 @@
 //! The scoreboard.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::target::{Attack, Channel, Goal, Outcome};
 
@@ -11,14 +10,13 @@ pub(super) struct Score<'a> {
     pub(super) recovered: usize,
     pub(super) wrong: usize,
     pub(super) of: usize,
-    pub(super) took: Duration,
     /// how the secret came out, the first time
     pub(super) how: Option<String>,
 }
 
 impl<'a> Score<'a> {
     pub(super) fn new(attack: &'a Attack) -> Self {
-        Self { attack, recovered: 0, wrong: 0, of: 0, took: Duration::ZERO, how: None }
+        Self { attack, recovered: 0, wrong: 0, of: 0, how: None }
     }
 
     pub(super) fn add(&mut self, outcome: Outcome) {
@@ -37,22 +35,38 @@ impl<'a> Score<'a> {
         self.recovered as f64 / self.of as f64
     }
 
-    /// Never is never; where guessing is the measure, three standard deviations of a guesser's luck are let pass.
+    /// Never is never. Where guessing is the measure: what a guesser does in one of a hundred runs is too much.
     pub(super) fn held(&self) -> bool {
         match self.attack.goal {
             Goal::Never => self.recovered == 0,
-            Goal::Guess(rate) => {
-                let luck = 3.0 * (rate * (1.0 - rate) / self.of as f64).sqrt();
-                self.rate() <= rate + luck
-            }
+            Goal::Guess(rate) => at_least(self.recovered, self.of, rate) >= 0.01,
         }
     }
 }
 
+/// The probability of so many or more of `of`, each with probability `rate`: the upper tail of the binomial distribution.
+fn at_least(hits: usize, of: usize, rate: f64) -> f64 {
+    let mut below = 0.0;
+    let mut ways = 1.0;
+    for hit in 0..hits {
+        below += ways * rate.powf(hit as f64) * (1.0 - rate).powf((of - hit) as f64);
+        ways *= (of - hit) as f64 / (hit + 1) as f64;
+    }
+    1.0 - below
+}
+
+#[test]
+fn luck_is_not_success() {
+    assert!((at_least(0, 3, 0.2) - 1.0).abs() < 1e-12);
+    assert!((at_least(3, 3, 0.2) - 0.008).abs() < 1e-12);
+    assert!((at_least(1, 2, 0.5) - 0.75).abs() < 1e-12);
+    assert!(at_least(1, 3, 0.0) < 1e-12);
+}
+
 /// The table, as Markdown, and below it how what was recovered was recovered.
 pub(super) fn board(scores: &[Score<'_>], awaited: &[&str]) -> String {
-    let mut text = "| attack | what | secret | who | recovered | rate | wrong | guessing | seconds | verdict |\n\
-                    |---|---|---|---|---|---|---|---|---|---|\n"
+    let mut text = "| attack | what | secret | who | recovered | rate | wrong | guessing | verdict |\n\
+                    |---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for score in scores {
         let Attack { id, name, secret, channel, goal, .. } = score.attack;
@@ -74,12 +88,11 @@ pub(super) fn board(scores: &[Score<'_>], awaited: &[&str]) -> String {
         // Infallible: writing to a String.
         _ = writeln!(
             text,
-            "| {id} | {name} | {secret} | {who} | {} of {} | {:.3} | {} | {guessing} | {:.1} | {verdict} |",
+            "| {id} | {name} | {secret} | {who} | {} of {} | {:.3} | {} | {guessing} | {verdict} |",
             score.recovered,
             score.of,
             score.rate(),
-            score.wrong,
-            score.took.as_secs_f64() / score.of as f64
+            score.wrong
         );
     }
     text.push('\n');
