@@ -1,15 +1,20 @@
 //! Attacks that give one person more weight than others, or a measure a use that it has not, without a small cell in sight.
 
+use jigsaw_proto::aggregate::State;
+use jigsaw_proto::expr::{BinaryOp, Expr};
+use jigsaw_proto::types::DataType;
+
+use super::fragment::{ROWS, all, column, double, equal, filtered, of, scan, words};
 use super::population::{MAYBE_AGE, TARGET_AGE};
 use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number};
 
 macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $run:ident;)*) => {
+    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $run:ident;)*) => {
         pub(super) const ATTACKS: &[Attack] = &[$(Attack {
             id: $id,
             name: $name,
             secret: $secret,
-            channel: Channel::Analyst,
+            channel: Channel::$channel,
             goal: Goal::Never,
             run: |target| Box::pin($run(target)),
         }),*];
@@ -17,16 +22,15 @@ macro_rules! attacks {
 }
 
 attacks! {
-    "A10c", "quotient that explodes at a guessed value", "whether an income occurs", spotlight;
-    "A12b", "extreme through the sign of a measure", "greatest income of a cell", sign;
-    "A12c", "extreme through the floor of a measure", "greatest income of a cell", floor;
-    "A15b", "measure made a condition by a function that is NULL", "people above an income", null_as_condition;
-    "A21b", "join that multiplies the rows of one of many", "that somebody exists", join_weights;
-    "A21c", "join that multiplies the rows of one of many", "income of the one in a cell", join_weighted_sum;
-    "A22b", "self join that multiplies the rows of one of many", "that somebody exists", self_join_weights;
-    "A26b", "union that repeats the rows of one of many", "that somebody exists", union_weights;
-    "A26c", "union that repeats the rows of one of many", "income of the one in a cell", union_weighted_sum;
-    "A46b", "rounding grids of 64 steps laid over each other", "exact count of a cell", grids;
+    "A10c", "quotient that explodes at a guessed value", "whether an income occurs", Analyst, spotlight;
+    "A12b", "extreme through the sign of a measure", "greatest income of a cell", Analyst, sign;
+    "A12c", "extreme through the floor of a measure", "greatest income of a cell", Analyst, floor;
+    "A15b", "measure made a condition by a function that is NULL", "people above an income", Analyst, null_as_condition;
+    "A21b", "join that multiplies the rows of one of many", "that somebody exists", Analyst, join_weights;
+    "A21c", "join that multiplies the rows of one of many", "income of the one in a cell", Analyst, join_weighted_sum;
+    "A26b", "union that repeats the rows of one of many", "that somebody exists", Analyst, union_weights;
+    "A26c", "union that repeats the rows of one of many", "income of the one in a cell", Analyst, union_weighted_sum;
+    "A46b", "rounding grids of 64 steps laid over each other", "exact count of a cell", Coordinator, grids;
 }
 
 /// `1 / (x / K − 1.000…)` is huge for x = K and for no other.
@@ -98,9 +102,9 @@ fn benches(age: i64) -> String {
     format!("{{t}} t JOIN place p ON p.node = t.node AND p.ward = t.ward AND (p.bench < 4 OR t.age = {age})")
 }
 
-/// The same people, one of them eight times.
+/// The same people, one of them seven times.
 fn repeated(age: i64, columns: &str) -> String {
-    let again = vec![format!("SELECT {columns} FROM {{t}} WHERE age = {age}"); 7].join(" UNION ALL ");
+    let again = vec![format!("SELECT {columns} FROM {{t}} WHERE age = {age}"); 6].join(" UNION ALL ");
     format!("(SELECT {columns} FROM {{t}} UNION ALL {again}) AS t")
 }
 
@@ -121,18 +125,6 @@ async fn union_weights(target: &Target<'_>) -> Outcome {
     weighted(target, |age| repeated(age, "node, ward, person_key")).await
 }
 
-async fn self_join_weights(target: &Target<'_>) -> Outcome {
-    let twice = |age| {
-        format!(
-            "{{t}} t JOIN (SELECT node, person_key FROM {{t}} UNION ALL SELECT node, person_key FROM {{t}} WHERE age = {age} \
-             UNION ALL SELECT node, person_key FROM {{t}} WHERE age = {age} UNION ALL SELECT node, person_key FROM {{t}} \
-             WHERE age = {age} UNION ALL SELECT node, person_key FROM {{t}} WHERE age = {age} UNION ALL \
-             SELECT node, person_key FROM {{t}} WHERE age = {age}) AS o ON o.node = t.node AND o.person_key = t.person_key"
-        )
-    };
-    weighted(target, twice).await
-}
-
 /// The sum with somebody so many times more, less the sum: so many times her income.
 async fn weighted_sum(target: &Target<'_>, from: impl Fn(i64) -> String, times: f64) -> Outcome {
     let truth = target.people.target.income as f64;
@@ -148,7 +140,7 @@ async fn join_weighted_sum(target: &Target<'_>) -> Outcome {
 }
 
 async fn union_weighted_sum(target: &Target<'_>) -> Outcome {
-    weighted_sum(target, |age| repeated(age, "node, ward, income, person_key"), 7.0).await
+    weighted_sum(target, |age| repeated(age, "node, ward, income, person_key"), 6.0).await
 }
 
 /// `SUM(x + c)` is `S + n c`, rounded to 5 (1 + c). Each c has another grid, and only the true n and S lie within half a step
@@ -156,14 +148,13 @@ async fn union_weighted_sum(target: &Target<'_>) -> Outcome {
 async fn grids(target: &Target<'_>) -> Outcome {
     let cell = |person: &super::population::Person| person.ward == Some("w1") && person.sex == "f";
     let truth = target.people.north(cell) as f64;
-    let condition = "node = 'north' AND ward = 'w1' AND sex = 'f'";
-    let Some(rows) = target.number(&format!("SELECT COUNT(*) FROM {{t}} WHERE {condition}")).await else {
-        return Outcome::Nothing;
-    };
     let constants: Vec<f64> = (1..=64).map(|step| f64::from(step) * 0.37).collect();
-    let aggregates: Vec<String> =
-        constants.iter().map(|constant| format!("SUM(CAST(income AS DOUBLE) + {constant:.2})")).collect();
-    let sums = target.aggregates(&aggregates, condition).await;
+    let income = || Expr::TryCast { operand: Box::new(column("income")), to: DataType::Float64 };
+    let shifted = |constant: &f64| of(State::Sum, income().binary(BinaryOp::Add, double(*constant)));
+    let measures = [ROWS].into_iter().chain(constants.iter().map(shifted)).collect();
+    let women = equal(column("ward"), words("w1")).binary(BinaryOp::And, equal(column("sex"), words("f")));
+    let found = target.measured("north", all(filtered(scan(target.dataset), women), measures)).await;
+    let [Some(rows), sums @ ..] = found.as_slice() else { return Outcome::Nothing };
     let fits = |count: &f64| {
         let bounds = sums.iter().zip(&constants).filter_map(|(sum, constant)| {
             let (middle, half) = ((*sum)? - count * constant, 2.5 * (1.0 + constant) + 0.001);
@@ -176,5 +167,5 @@ async fn grids(target: &Target<'_>) -> Outcome {
     };
     let counts: Vec<f64> = (-2..=2).map(|off| rows + f64::from(off)).filter(fits).collect();
     let only = (counts.len() == 1).then(|| counts[0]);
-    number(only, truth, 0.0, "SUM(x + c) for 64 c")
+    number(only, truth, 0.0, "sum(x + c) for 64 c")
 }
