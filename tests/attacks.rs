@@ -20,6 +20,7 @@ mod channels;
 mod differencing;
 mod forms;
 mod fragment;
+mod paired;
 mod population;
 mod score;
 mod target;
