@@ -50,9 +50,8 @@ async fn spotlight(target: &Target<'_>) -> Outcome {
 
 /// Σ x · sign(x / K − 1) + Σ x = 2 Σ over x > K.
 async fn sign(target: &Target<'_>) -> Outcome {
-    let above = |bound: i64| {
-        format!("SUM(CAST(income AS DOUBLE) * signum(CAST(income AS DOUBLE) / {bound} - 1))")
-    };
+    let above =
+        |bound: i64| format!("SUM(CAST(income AS DOUBLE) * signum(CAST(income AS DOUBLE) / {bound} - 1))");
     greatest(target, above, f64::midpoint).await
 }
 
@@ -92,7 +91,8 @@ async fn null_as_condition(target: &Target<'_>) -> Outcome {
     let mut outcome = Outcome::Nothing;
     for condition in ["sqrt(CAST(income AS DOUBLE) / 60000 - 1)", "ln(CAST(income AS DOUBLE) / 60000 - 1)"] {
         let sql = format!("SELECT COUNT({condition}) FROM {{t}} WHERE node = 'north'");
-        outcome = outcome.or(number(target.number(&sql).await.filter(|count| *count > 0.0), truth, 3.0, &sql));
+        outcome =
+            outcome.or(number(target.number(&sql).await.filter(|count| *count > 0.0), truth, 3.0, &sql));
     }
     outcome
 }
@@ -128,7 +128,8 @@ async fn union_weights(target: &Target<'_>) -> Outcome {
 /// The sum with somebody so many times more, less the sum: so many times her income.
 async fn weighted_sum(target: &Target<'_>, from: impl Fn(i64) -> String, times: f64) -> Outcome {
     let truth = target.people.target.income as f64;
-    let sum = |age| format!("SELECT SUM(t.income) FROM {} WHERE t.ward = 'w1' AND t.node = 'north'", from(age));
+    let sum =
+        |age| format!("SELECT SUM(t.income) FROM {} WHERE t.ward = 'w1' AND t.node = 'north'", from(age));
     let plain = target.number(&sum(super::population::NOBODYS_AGE)).await;
     let heavy = target.number(&sum(TARGET_AGE)).await;
     let claim = plain.zip(heavy).map(|(plain, heavy)| (heavy - plain) / times).filter(|claim| *claim > 5.0);

@@ -60,8 +60,12 @@ async fn dominated(target: &Target<'_>) -> Outcome {
     let sum = target.number(&format!("SELECT SUM(income) {DOMINATED}")).await;
     let average = target.numbers(&format!("SELECT AVG(income), COUNT(income) {DOMINATED}")).await;
     let product = average.iter().copied().collect::<Option<Vec<f64>>>().filter(|pair| pair.len() == 2);
-    number(sum, truth, truth / 100.0, "SUM(income)")
-        .or(number(product.map(|pair| pair[0] * pair[1]), truth, truth / 100.0, "AVG * COUNT"))
+    number(sum, truth, truth / 100.0, "SUM(income)").or(number(
+        product.map(|pair| pair[0] * pair[1]),
+        truth,
+        truth / 100.0,
+        "AVG * COUNT",
+    ))
 }
 
 /// With one value far above the others, M2 ≈ x² (n − 1) / n.
@@ -101,7 +105,12 @@ fn candidates(sum: f64, mean: f64, rows: f64) -> Vec<f64> {
 async fn distinct(target: &Target<'_>) -> Outcome {
     let truth = target.people.tiny as f64;
     let mut outcome = Outcome::Nothing;
-    for call in ["COUNT(DISTINCT person_key)", "COUNT(DISTINCT income)", "COUNT(DISTINCT age)", "APPROX_DISTINCT(income)"] {
+    for call in [
+        "COUNT(DISTINCT person_key)",
+        "COUNT(DISTINCT income)",
+        "COUNT(DISTINCT age)",
+        "APPROX_DISTINCT(income)",
+    ] {
         let sql = format!("SELECT {call} FROM {{t}} WHERE node = 'south' AND ward = 'w4'");
         let found = target.number(&sql).await.filter(|count| *count > 0.0);
         outcome = outcome.or(number(found, truth, 0.0, &sql));

@@ -9,7 +9,9 @@ use jigsaw_proto::expr::{BinaryOp, Column, Expr, UnaryOp};
 use jigsaw_proto::fragment::{Fragment, Join, JoinKind, Relation};
 use jigsaw_proto::function::Function;
 
-use super::fragment::{ROWS, aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words};
+use super::fragment::{
+    ROWS, aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words,
+};
 use super::population::{MAYBE_AGE, NOBODYS_AGE, TARGET_AGE};
 use super::target::{Attack, Channel, Goal, Outcome, Target, claim, request};
 
@@ -73,7 +75,8 @@ async fn presence(target: &Target<'_>) -> Outcome {
     let mut outcome = sql;
     for shape in 0..4 {
         let fragment = |age| shaped(target, shape, age);
-        let (there, not) = (told(target, fragment(MAYBE_AGE)).await, told(target, fragment(NOBODYS_AGE)).await);
+        let (there, not) =
+            (told(target, fragment(MAYBE_AGE)).await, told(target, fragment(NOBODYS_AGE)).await);
         outcome = outcome.or(claim(there != not, target.people.maybe, &fragment(MAYBE_AGE).to_string()));
     }
     outcome
@@ -119,7 +122,8 @@ async fn risky(target: &Target<'_>) -> Outcome {
             let risk = int(i64::MAX).binary(op, less(age)).unary(UnaryOp::IsNull);
             all(filtered(aged(target.dataset, age), risk), vec![ROWS])
         };
-        let (there, not) = (told(target, fragment(MAYBE_AGE)).await, told(target, fragment(NOBODYS_AGE)).await);
+        let (there, not) =
+            (told(target, fragment(MAYBE_AGE)).await, told(target, fragment(NOBODYS_AGE)).await);
         outcome = outcome.or(claim(there != not, target.people.maybe, &fragment(MAYBE_AGE).to_string()));
     }
     outcome
@@ -193,7 +197,8 @@ async fn hostile(target: &Target<'_>) -> Outcome {
     let alone = || aged(target.dataset, TARGET_AGE);
     let sum = || of(State::Sum, column("income"));
     let key = |alias: &str| Column::new(alias, "person_key");
-    let other = |name: &str| Relation::Scan { dataset: name.to_owned().try_into().unwrap(), alias: "u".to_owned() };
+    let other =
+        |name: &str| Relation::Scan { dataset: name.to_owned().try_into().unwrap(), alias: "u".to_owned() };
     let join = |left, right, on, filter| {
         Relation::Join(Box::new(Join { left, right, kind: JoinKind::Inner, on: vec![on], filter }))
     };
@@ -222,7 +227,11 @@ async fn hostile(target: &Target<'_>) -> Outcome {
         all(alone(), vec![of(State::Mean, column("income")), of(State::M2, column("income"))]),
     ];
     for state in [State::Rows, State::Count, State::Entities, State::Min] {
-        fragments.push(grouped(people(), vec![column("age"), column("person_key")], vec![of(state, column("income"))]));
+        fragments.push(grouped(
+            people(),
+            vec![column("age"), column("person_key")],
+            vec![of(state, column("income"))],
+        ));
     }
     target.search_fragments(fragments).await
 }

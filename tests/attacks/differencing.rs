@@ -58,11 +58,16 @@ async fn income(target: &Target<'_>, with: &str, without: &str) -> Outcome {
     let sum = |condition| format!("SELECT SUM(income) FROM {{t}} WHERE {condition}");
     // In two questions; then side by side in one.
     let apart = [target.number(&sum(with)).await, target.number(&sum(without)).await];
-    let both = format!("SELECT SUM(income) FILTER (WHERE {with}), SUM(income) FILTER (WHERE {without}) FROM {{t}}");
+    let both =
+        format!("SELECT SUM(income) FILTER (WHERE {with}), SUM(income) FILTER (WHERE {without}) FROM {{t}}");
     let together = target.numbers(&both).await;
     let at_least = |claim: Option<f64>| claim.filter(|claim| *claim > 5.0);
-    number(at_least(difference(&apart)), truth, 5.0, &sum(without))
-        .or(number(at_least(difference(&together)), truth, 5.0, &both))
+    number(at_least(difference(&apart)), truth, 5.0, &sum(without)).or(number(
+        at_least(difference(&together)),
+        truth,
+        5.0,
+        &both,
+    ))
 }
 
 async fn sums(target: &Target<'_>) -> Outcome {
@@ -90,8 +95,10 @@ async fn with_and_without(target: &Target<'_>, node: &str, more: &str, step: usi
     let count = |condition: &str| format!("COUNT(*) FILTER (WHERE {condition})");
     let backgrounds = backgrounds(step);
     let here = format!("node = '{node}'");
-    let less: Vec<String> = backgrounds.iter().map(|people| count(&format!("{people} AND NOT ({more})"))).collect();
-    let more: Vec<String> = backgrounds.iter().map(|people| count(&format!("{people} OR ({more})"))).collect();
+    let less: Vec<String> =
+        backgrounds.iter().map(|people| count(&format!("{people} AND NOT ({more})"))).collect();
+    let more: Vec<String> =
+        backgrounds.iter().map(|people| count(&format!("{people} OR ({more})"))).collect();
     let without = target.aggregates(&less, &here).await;
     let with = target.aggregates(&more, &here).await;
     let shown = |count: &Option<f64>| count.filter(|count| *count > 0.0);
@@ -108,7 +115,11 @@ async fn counts(target: &Target<'_>) -> Outcome {
         }
     }
     let only = (moved.len() == 1).then(|| moved[0]);
-    text(only, target.people.target.condition, "COUNT(*) of backgrounds, with and without one person's description")
+    text(
+        only,
+        target.people.target.condition,
+        "COUNT(*) of backgrounds, with and without one person's description",
+    )
 }
 
 /// E(round(n + t) − round(n)) = t where n mod 5 is anything.
@@ -117,7 +128,12 @@ async fn tracker(target: &Target<'_>) -> Outcome {
     let mean = pairs.iter().map(|(without, with)| with - without).sum::<f64>() / pairs.len() as f64;
     let estimate = mean.round();
     let sure = pairs.len() > 50 && (1.0..=6.0).contains(&estimate);
-    number(sure.then_some(estimate), target.people.tiny as f64, 0.0, "100 backgrounds, with and without the cell")
+    number(
+        sure.then_some(estimate),
+        target.people.tiny as f64,
+        0.0,
+        "100 backgrounds, with and without the cell",
+    )
 }
 
 /// The first that is rounded up has 3 over a multiple of 5.
@@ -139,7 +155,11 @@ async fn boundary(target: &Target<'_>) -> Outcome {
 }
 
 /// Whether questions that mean the same are answered alike.
-async fn second_answer(target: &Target<'_>, conditions: &[&str], form: impl Fn(&str) -> Vec<String>) -> Outcome {
+async fn second_answer(
+    target: &Target<'_>,
+    conditions: &[&str],
+    form: impl Fn(&str) -> Vec<String>,
+) -> Outcome {
     let mut answers = Vec::new();
     for condition in conditions {
         for sql in form(condition) {
@@ -191,7 +211,8 @@ async fn partitions(target: &Target<'_>) -> Outcome {
     let mut random = ChaCha8Rng::seed_from_u64(target.people.seed);
     let mut aggregates = Vec::new();
     for _ in 0..64 {
-        let ages: Vec<String> = (18..80).filter(|_| random.random::<bool>()).map(|age: i64| age.to_string()).collect();
+        let ages: Vec<String> =
+            (18..80).filter(|_| random.random::<bool>()).map(|age: i64| age.to_string()).collect();
         for not in ["", "NOT "] {
             aggregates.push(format!("COUNT(*) FILTER (WHERE age {not}IN ({}))", ages.join(", ")));
         }
@@ -209,10 +230,13 @@ async fn margins(target: &Target<'_>) -> Outcome {
     let parts = target.sql(sql).await.unwrap_or_default();
     let parts: Vec<f64> = parts.iter().filter_map(|row| row[1].as_deref()?.parse().ok()).collect();
     let rest = total.filter(|_| parts.len() == 2).map(|total| total - parts.iter().sum::<f64>());
-    let rollup = "SELECT sex, SUM(income) FROM {t} WHERE node = 'north' AND ward = 'w1' GROUP BY ROLLUP (sex)";
+    let rollup =
+        "SELECT sex, SUM(income) FROM {t} WHERE node = 'north' AND ward = 'w1' GROUP BY ROLLUP (sex)";
     let rolled = target.sql(rollup).await.unwrap_or_default();
-    let all = rolled.iter().find(|row| row[0].is_none()).and_then(|row| row[1].as_deref()?.parse::<f64>().ok());
-    let parts = rolled.iter().filter(|row| row[0].is_some()).filter_map(|row| row[1].as_deref()?.parse::<f64>().ok());
+    let all =
+        rolled.iter().find(|row| row[0].is_none()).and_then(|row| row[1].as_deref()?.parse::<f64>().ok());
+    let parts =
+        rolled.iter().filter(|row| row[0].is_some()).filter_map(|row| row[1].as_deref()?.parse::<f64>().ok());
     let rolled = all.map(|all| all - parts.sum::<f64>());
     number(rest.filter(|rest| *rest > 8.0), truth, 8.0, sql).or(number(rolled, truth, 8.0, rollup))
 }
@@ -237,7 +261,11 @@ async fn oracle(target: &Target<'_>) -> Outcome {
     let without = word(target.fragment("north", range(MAYBE_AGE - 1)).await);
     let with = word(target.fragment("north", range(MAYBE_AGE)).await);
     let by = "COUNT(*) of backgrounds, with and without her";
-    claim(moved, target.people.maybe, by).or(claim(without != with, target.people.maybe, "SUM(income) by range of age"))
+    claim(moved, target.people.maybe, by).or(claim(
+        without != with,
+        target.people.maybe,
+        "SUM(income) by range of age",
+    ))
 }
 
 async fn without_one(target: &Target<'_>) -> Outcome {
@@ -253,8 +281,12 @@ async fn without_one(target: &Target<'_>) -> Outcome {
     ];
     let small = |claim: Option<f64>| claim.filter(|claim| (1.0..=6.0).contains(claim));
     let truth = target.people.tiny as f64;
-    number(small(difference(&numbers[..numbers.len().min(2)])), truth, 2.0, "FILTER")
-        .or(number(small(difference(&apart)), truth, 2.0, "WHERE node <> 'south'"))
+    number(small(difference(&numbers[..numbers.len().min(2)])), truth, 2.0, "FILTER").or(number(
+        small(difference(&apart)),
+        truth,
+        2.0,
+        "WHERE node <> 'south'",
+    ))
 }
 
 async fn from_total(target: &Target<'_>) -> Outcome {
@@ -277,7 +309,8 @@ async fn from_total(target: &Target<'_>) -> Outcome {
 async fn collusion(target: &Target<'_>) -> Outcome {
     let truth = target.people.target.income as f64;
     let ward = || equal(column("ward"), super::fragment::words("w1"));
-    let without = ward().binary(BinaryOp::And, column("sex").binary(BinaryOp::NotEq, super::fragment::words("x")));
+    let without =
+        ward().binary(BinaryOp::And, column("sex").binary(BinaryOp::NotEq, super::fragment::words("x")));
     let sum = |predicate| {
         let measures = vec![of(State::Sum, column("income")), count_if(ward())];
         all(filtered(scan(target.dataset), predicate), measures)

@@ -4,7 +4,9 @@ use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{BinaryOp, Branch, Expr};
 use jigsaw_proto::function::Function;
 
-use super::fragment::{aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words};
+use super::fragment::{
+    aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words,
+};
 use super::population::{HEAVY_AGE, TARGET_AGE};
 use super::target::{Attack, Channel, Goal, Outcome, Target, number, text};
 
@@ -75,7 +77,8 @@ async fn identifier(target: &Target<'_>) -> Outcome {
     )
     .await;
     let key = || words(&target.people.target.key);
-    let rows = |predicate| all(filtered(scan(target.dataset), predicate), vec![of(State::Sum, column("income"))]);
+    let rows =
+        |predicate| all(filtered(scan(target.dataset), predicate), vec![of(State::Sum, column("income"))]);
     let fragments = vec![
         rows(equal(column("person_key"), key())),
         rows(column("person_key").binary(BinaryOp::IsNotDistinctFrom, key())),
@@ -99,7 +102,8 @@ async fn unique(target: &Target<'_>) -> Outcome {
         vec![column("condition")],
         vec![of(State::Entities, column("person_key")), of(State::Sum, column("income"))],
     );
-    let rows = target.fragment("north", fragment).await.map(|released| super::target::rows(&released.batches));
+    let rows =
+        target.fragment("north", fragment).await.map(|released| super::target::rows(&released.batches));
     let rows = rows.unwrap_or_default();
     let fragment = text(rows.first().and_then(|row| row[0].as_deref()), truth, "the same, as a fragment");
     found.or(fragment).or(target.search(&[&sum]).await)
@@ -108,10 +112,23 @@ async fn unique(target: &Target<'_>) -> Outcome {
 async fn extremes(target: &Target<'_>) -> Outcome {
     let here = "FROM {t} WHERE sex = 'x'";
     let questions = [
-        "MIN(income)", "MAX(income)", "MEDIAN(income)", "approx_median(income)", "MIN(full_name)", "MAX(person_key)",
-        "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY income)", "percentile_cont(0.5) WITHIN GROUP (ORDER BY income)",
-        "first_value(income)", "last_value(income ORDER BY age)", "nth_value(income, 1)", "MAX(income) FILTER (WHERE age = 97)",
-        "bit_xor(income)", "bit_and(income)", "AVG(income)", "VAR_POP(income)", "AVG(DISTINCT income)",
+        "MIN(income)",
+        "MAX(income)",
+        "MEDIAN(income)",
+        "approx_median(income)",
+        "MIN(full_name)",
+        "MAX(person_key)",
+        "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY income)",
+        "percentile_cont(0.5) WITHIN GROUP (ORDER BY income)",
+        "first_value(income)",
+        "last_value(income ORDER BY age)",
+        "nth_value(income, 1)",
+        "MAX(income) FILTER (WHERE age = 97)",
+        "bit_xor(income)",
+        "bit_and(income)",
+        "AVG(income)",
+        "VAR_POP(income)",
+        "AVG(DISTINCT income)",
     ];
     let questions: Vec<String> = questions.iter().map(|call| format!("SELECT {call} {here}")).collect();
     let sql = target.search(&questions.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -177,7 +194,8 @@ async fn choices(target: &Target<'_>) -> Outcome {
         sum(choice(Some(int(1)))),
         sum(call(Function::Coalesce, vec![choice(None), int(0)])),
         sum(call(Function::Greatest, vec![choice(None), int(0)])),
-        sum(column("income").binary(BinaryOp::Multiply, call(Function::Power, vec![double(0.0), double(0.0)]))),
+        sum(column("income")
+            .binary(BinaryOp::Multiply, call(Function::Power, vec![double(0.0), double(0.0)]))),
         all(scan(target.dataset), vec![filtered_sum, count_if(alone())]),
     ];
     sql.or(target.search_fragments(fragments).await)
@@ -328,9 +346,12 @@ async fn volatile(target: &Target<'_>) -> Outcome {
 
 async fn heavy(target: &Target<'_>) -> Outcome {
     let truth = (3 * target.people.heavy) as f64;
-    let sql = format!("SELECT COUNT(*), COUNT(income), COUNT(DISTINCT person_key) FROM {{t}} WHERE age = {HEAVY_AGE}");
+    let sql = format!(
+        "SELECT COUNT(*), COUNT(income), COUNT(DISTINCT person_key) FROM {{t}} WHERE age = {HEAVY_AGE}"
+    );
     let claim = target.numbers(&sql).await.into_iter().flatten().find(|count| *count > 0.0);
-    let grouped = target.sql(&format!("SELECT age, COUNT(*) FROM {{t}} GROUP BY age HAVING age = {HEAVY_AGE}")).await;
+    let grouped =
+        target.sql(&format!("SELECT age, COUNT(*) FROM {{t}} GROUP BY age HAVING age = {HEAVY_AGE}")).await;
     let grouped = grouped.unwrap_or_default().first().and_then(|row| row[1].as_deref()?.parse().ok());
     number(claim, truth, 5.0, &sql).or(number(grouped, truth, 5.0, "GROUP BY age"))
 }

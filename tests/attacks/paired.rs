@@ -1,7 +1,7 @@
 //! Paired databases: rows `D`, and `D` with one person more. Everything that can be seen at the node's border is the same, unless a
 //! rule allows the change:
 //!
-//! * a released cell may change only if its exact value does, by at most one rounding base beyond what the person adds;
+//! * a released cell may change only if its exact value does, by at most one rounding base more than that does;
 //! * which rows and cells there are may change only where a group comes to the threshold, which no group here does;
 //! * everything else – codes, sentences, caveats, the number, order and size of messages, manifests – may not change at all.
 //!
@@ -89,7 +89,8 @@ async fn node(people: &[Person], policy: Policy) -> (TempDir, Federation) {
     };
     let node = NodeData { id: "north".to_owned(), title: "The north".to_owned(), datasets: vec![files] };
     let builder = Federation::builder(dir.path(), vec![node]).policy(policy).tap_all();
-    let builder = if policy == Policy::Contract { builder.policy_text(super::POLICY.trim()) } else { builder };
+    let builder =
+        if policy == Policy::Contract { builder.policy_text(super::POLICY.trim()) } else { builder };
     let federation = builder.contracts(population::contracts(&[DATASET])).start().await.unwrap();
     (dir, federation)
 }
@@ -135,8 +136,11 @@ fn one_more(like: &Person) -> Person {
 }
 
 /// Whether a released cell may go from one value to another where the exact ones are these: as far as the exact one goes, and a
-/// rounding base or the last of three digits further.
-fn may_change(released: (&Option<String>, &Option<String>), exact: (&Option<String>, &Option<String>)) -> bool {
+/// rounding base further. A mean or variance is divided by a rounded count: of forty people, a base is an eighth of it.
+fn may_change(
+    released: (&Option<String>, &Option<String>),
+    exact: (&Option<String>, &Option<String>),
+) -> bool {
     let numbers = |(less, more): (&Option<String>, &Option<String>)| -> Option<(f64, f64)> {
         Some((less.as_deref()?.parse().ok()?, more.as_deref()?.parse().ok()?))
     };
@@ -145,7 +149,9 @@ fn may_change(released: (&Option<String>, &Option<String>), exact: (&Option<Stri
     }
     match (numbers(released), numbers(exact)) {
         (Some((less, more)), Some((was, is))) => {
-            was != is && (more - less).abs() <= (is - was).abs() + f64::max(5.0, 0.01 * more.abs())
+            let base =
+                if was.fract() == 0.0 && is.fract() == 0.0 { 5.0 } else { f64::max(5.0, more.abs() / 8.0) };
+            was != is && (more - less).abs() <= (is - was).abs() + base
         }
         _ => false,
     }
@@ -165,8 +171,10 @@ fn against_the_rules(sql: &str, cells: [&Rows; 4]) -> Option<String> {
         if less == more {
             continue;
         }
-        let exact = |rows: &Rows| rows.iter().find(|row| row[..keys] == less[..keys]).cloned().unwrap_or_default();
-        for (cells, exact) in less.iter().zip(more).zip(exact(exactly_less).iter().zip(&exact(exactly_more))) {
+        let exact =
+            |rows: &Rows| rows.iter().find(|row| row[..keys] == less[..keys]).cloned().unwrap_or_default();
+        for (cells, exact) in less.iter().zip(more).zip(exact(exactly_less).iter().zip(&exact(exactly_more)))
+        {
             if !may_change(cells, exact) {
                 return Some(format!("{sql}: {cells:?} where {exact:?} is exact, in {less:?}"));
             }
@@ -193,8 +201,10 @@ async fn one_person_more_changes_nothing_that_no_rule_allows() {
         match (told(&protected[0].1, sql).await, told(&protected[1].1, sql).await) {
             (Ok((less, caveats)), Ok((more, more_caveats))) => {
                 answered += 1;
-                let [exactly_less, exactly_more] =
-                    [told(&exact[0].1, sql).await.unwrap_or_default().0, told(&exact[1].1, sql).await.unwrap_or_default().0];
+                let [exactly_less, exactly_more] = [
+                    told(&exact[0].1, sql).await.unwrap_or_default().0,
+                    told(&exact[1].1, sql).await.unwrap_or_default().0,
+                ];
                 problems.extend(against_the_rules(sql, [&less, &more, &exactly_less, &exactly_more]));
                 if caveats != more_caveats {
                     problems.push(format!("{sql}: {caveats:?}, then {more_caveats:?}"));

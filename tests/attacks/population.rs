@@ -196,7 +196,8 @@ impl Population {
         let mut maker = Maker { random: ChaCha8Rng::seed_from_u64(seed), made: 0 };
         let mut rows: [Vec<Person>; 3] =
             std::array::from_fn(|_| (0..PEOPLE).map(|_| maker.person()).collect());
-        let target = Person { condition: maker.pick(&CONDITIONS), ..maker.north("w1", "z2", "x", TARGET_AGE) };
+        let target =
+            Person { condition: maker.pick(&CONDITIONS), ..maker.north("w1", "z2", "x", TARGET_AGE) };
         let maybe = maker.pick(&[true, false]);
         let known = KNOWN_AGES.map(|age| maker.north("w2", "z2", "f", age));
         rows[0].push(target.clone());

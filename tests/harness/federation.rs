@@ -20,8 +20,8 @@ mod files;
 mod line;
 
 pub use asking::{Answer, Asking, Problem};
-pub use files::{COORDINATOR, Policy, identity};
 use files::Terms;
+pub use files::{COORDINATOR, Policy, identity};
 pub use line::Line;
 
 /// Longest wait for nodes to be seen by the coordinator.
