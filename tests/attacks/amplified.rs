@@ -25,6 +25,8 @@ attacks! {
     "A10c", "quotient that explodes at a guessed value", "whether an income occurs", Analyst, spotlight;
     "A12b", "extreme through the sign of a measure", "greatest income of a cell", Analyst, sign;
     "A12c", "extreme through the floor of a measure", "greatest income of a cell", Analyst, floor;
+    "A12d", "extreme through a root that is NULL", "greatest income of a cell", Analyst, root;
+    "A12e", "extreme through a cast that is NULL", "greatest income of a cell", Analyst, narrow;
     "A15b", "measure made a condition by a function that is NULL", "people above an income", Analyst, null_as_condition;
     "A21b", "join that multiplies the rows of one of many", "that somebody exists", Analyst, join_weights;
     "A21c", "join that multiplies the rows of one of many", "income of the one in a cell", Analyst, join_weighted_sum;
@@ -59,6 +61,23 @@ async fn sign(target: &Target<'_>) -> Outcome {
 async fn floor(target: &Target<'_>) -> Outcome {
     let above = |bound: i64| format!("SUM(CAST(income AS DOUBLE) * floor(CAST(income AS DOUBLE) / {bound}))");
     greatest(target, above, |floored, _| floored).await
+}
+
+/// The root of less than nothing takes the row with it: what is left is the sum up to K, of many people.
+async fn root(target: &Target<'_>) -> Outcome {
+    let below = |bound: i64| {
+        format!("SUM(CAST(income AS DOUBLE) + 0.0 * sqrt(1.0 - CAST(income AS DOUBLE) / {bound}))")
+    };
+    greatest(target, below, |below, sum| sum - below).await
+}
+
+/// A number with too many digits takes the row with it.
+async fn narrow(target: &Target<'_>) -> Outcome {
+    let below = |bound: i64| {
+        let scaled = format!("TRY_CAST(CAST(income AS DOUBLE) * 100000.0 / {bound} AS DECIMAL(5, 0))");
+        format!("SUM(CAST(income AS DOUBLE) + 0.0 * CAST({scaled} AS DOUBLE))")
+    };
+    greatest(target, below, |below, sum| sum - below).await
 }
 
 /// The greatest income of the women at the first node: the sum of what is above K, for K between 90,000 and 100,000.

@@ -1,6 +1,7 @@
 //! Attacks on everything but the values: what is there, what is refused, how long and how large; and a coordinator that
 //! keeps to no rule.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness::federation::Asking;
@@ -241,7 +242,7 @@ async fn replay(target: &Target<'_>) -> Outcome {
     let how = Asking { timeout: Some(Duration::from_secs(20)), ..Asking::default() };
     let (info, schema) = target.federation.plan(&sql, how).await.unwrap();
     let ticket = info.endpoint[0].ticket.clone().unwrap();
-    let redeem = |ticket| target.federation.redeem(ticket, schema.clone(), String::new(), how);
+    let redeem = |ticket| target.federation.redeem(ticket, Arc::clone(&schema), String::new(), how);
     let mut guessed = ticket.clone();
     let mut bytes = guessed.ticket.to_vec();
     let last = bytes.len() - 1;

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::fragment::{all, column, count_if, equal, filtered, int, of, scan};
 use super::population::{CONDITIONS, KNOWN_AGES, MAYBE_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, number, text};
+use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number, text};
 
 /// One of five counts is behind a number rounded to five.
 const OF_FIVE: Goal = Goal::Guess(0.2);
@@ -110,7 +110,7 @@ async fn counts(target: &Target<'_>) -> Outcome {
     for condition in CONDITIONS {
         let more = format!("age = {TARGET_AGE} AND condition = '{condition}'");
         let pairs = with_and_without(target, "north", &more, 3).await;
-        if pairs.iter().any(|(without, with)| without != with) {
+        if pairs.iter().any(|(without, with)| !near(*without, *with, 0.5)) {
             moved.push(condition);
         }
     }
@@ -163,13 +163,12 @@ async fn second_answer(
     let mut answers = Vec::new();
     for condition in conditions {
         for sql in form(condition) {
-            match target.numbers(&sql).await.as_slice() {
-                [Some(count), ..] => answers.push((sql, *count)),
-                _ => continue,
+            if let [Some(count), ..] = target.numbers(&sql).await.as_slice() {
+                answers.push((sql, *count));
             }
         }
     }
-    let other = answers.iter().find(|(_, count)| *count != answers[0].1);
+    let other = answers.iter().find(|(_, count)| !near(*count, answers[0].1, 0.5));
     claim(other.is_some(), true, other.map_or("", |(sql, _)| sql))
 }
 
@@ -244,7 +243,7 @@ async fn margins(target: &Target<'_>) -> Outcome {
 /// With somebody who may not exist: any difference is her.
 async fn oracle(target: &Target<'_>) -> Outcome {
     let pairs = with_and_without(target, "north", &format!("age = {MAYBE_AGE}"), 2).await;
-    let moved = pairs.iter().any(|(without, with)| without != with);
+    let moved = pairs.iter().any(|(without, with)| !near(*without, *with, 0.5));
     let range = |end: i64| {
         let in_range = Expr::Between {
             operand: Box::new(column("age")),

@@ -49,9 +49,9 @@ attacks! {
 /// Puts a person's key into each question, and asks.
 async fn about_key(target: &Target<'_>, questions: &[&str]) -> Outcome {
     let key = &target.people.target.key;
-    let half = &key[..8];
+    let half: String = key.chars().take(8).collect();
     let questions: Vec<String> =
-        questions.iter().map(|sql| sql.replace("{key}", key).replace("{half}", half)).collect();
+        questions.iter().map(|sql| sql.replace("{key}", key).replace("{half}", &half)).collect();
     target.search(&questions.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
@@ -284,7 +284,7 @@ async fn windows(target: &Target<'_>) -> Outcome {
 }
 
 async fn sets(target: &Target<'_>) -> Outcome {
-    let many = vec!["SELECT income FROM {t} WHERE age = 97"; 8].join(" UNION ALL ");
+    let many = ["SELECT income FROM {t} WHERE age = 97"; 8].join(" UNION ALL ");
     let many = format!("SELECT AVG(income) FROM ({many}) AS u");
     target
         .search(&[

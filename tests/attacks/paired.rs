@@ -18,7 +18,7 @@ use harness::federation::{Federation, Policy};
 use tempfile::TempDir;
 
 use super::population::{self, Person, Population};
-use super::target::{Rows, rows};
+use super::target::{Rows, near, rows};
 
 const DATASET: &str = "people";
 
@@ -151,7 +151,7 @@ fn may_change(
         (Some((less, more)), Some((was, is))) => {
             let base =
                 if was.fract() == 0.0 && is.fract() == 0.0 { 5.0 } else { f64::max(5.0, more.abs() / 8.0) };
-            was != is && (more - less).abs() <= (is - was).abs() + base
+            !near(was, is, 1e-9) && (more - less).abs() <= (is - was).abs() + base
         }
         _ => false,
     }

@@ -116,6 +116,6 @@ impl Released {
         let messages = data.into_iter().filter(|message| !message.data_header.is_empty());
         let messages = stream::iter(messages.map(Ok::<_, FlightError>));
         let batches = FlightRecordBatchStream::new_from_flight_data(messages).try_collect().await?;
-        Ok(Some(Released { request, batches, manifest, bytes }))
+        Ok(Some(Self { request, batches, manifest, bytes }))
     }
 }
