@@ -15,6 +15,9 @@ mod nothing_leaves;
 /// Disclosure control does what the tools of official statistics do.
 mod disclosure_oracles;
 
+/// Attacks, and how often each succeeds.
+mod attacks;
+
 /// The house rules, as far as a machine can check them.
 mod house;
 

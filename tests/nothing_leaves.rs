@@ -16,7 +16,7 @@ use sqllogictest::{DefaultColumnType, Record};
 mod huffman;
 mod needles;
 
-use needles::Needles;
+pub(crate) use needles::Needles;
 
 const SEED: u64 = 7;
 

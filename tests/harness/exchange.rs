@@ -98,14 +98,24 @@ impl Exchange {
         let Some(request) = self.request() else { return Ok(None) };
         let data = self.answered.iter().map(|message| FlightData::decode(message.as_slice()));
         let data = data.collect::<std::result::Result<Vec<_>, _>>()?;
+        Released::read(request, data).await
+    }
+}
+
+impl Released {
+    /// Reads the messages that answer a request; `None` if no manifest is among them.
+    ///
+    /// # Errors
+    /// Messages that are no release.
+    pub async fn read(request: FragmentRequest, data: Vec<FlightData>) -> Result<Option<Self>> {
         let Some(manifest) = data.last().filter(|last| !last.app_metadata.is_empty()) else {
             return Ok(None);
         };
         let manifest = Manifest::decode(&manifest.app_metadata)?;
-        let bytes = self.answered.iter().map(Vec::len).sum();
+        let bytes = data.iter().map(prost::Message::encoded_len).sum();
         let messages = data.into_iter().filter(|message| !message.data_header.is_empty());
         let messages = stream::iter(messages.map(Ok::<_, FlightError>));
         let batches = FlightRecordBatchStream::new_from_flight_data(messages).try_collect().await?;
-        Ok(Some(Released { request, batches, manifest, bytes }))
+        Ok(Some(Self { request, batches, manifest, bytes }))
     }
 }

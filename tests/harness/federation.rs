@@ -20,6 +20,7 @@ mod files;
 mod line;
 
 pub use asking::{Answer, Asking, Problem};
+use files::Terms;
 pub use files::{COORDINATOR, Policy, identity};
 pub use line::Line;
 
@@ -32,7 +33,7 @@ const SETTLE: Duration = Duration::from_secs(20);
 pub struct Builder {
     dir: PathBuf,
     nodes: Vec<NodeData>,
-    policy: Policy,
+    terms: Terms,
     tapped: Vec<String>,
     strangers: BTreeMap<String, String>,
     timeout_seconds: u32,
@@ -78,7 +79,19 @@ impl Server {
 impl Builder {
     /// How freely the nodes release.
     pub const fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.terms.policy = policy;
+        self
+    }
+
+    /// The lines of `[dataset.policy]` for every protected dataset, in place of what its contract's floor says.
+    pub fn policy_text(mut self, lines: &str) -> Self {
+        self.terms.lines = Some(lines.to_owned());
+        self
+    }
+
+    /// Adds contracts, name and TOML text, for datasets that [`crate::data::contracts`] does not know.
+    pub fn contracts(mut self, contracts: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.terms.contracts.extend(contracts);
         self
     }
 
@@ -132,7 +145,7 @@ impl Builder {
     pub async fn start(self) -> Result<Federation> {
         let authority = Authority::new()?;
         let coordinator = authority.sign(&[COORDINATOR, "localhost", "127.0.0.1"])?;
-        files::shared(&self.dir, self.policy, &authority, &coordinator, &self.nodes)?;
+        files::shared(&self.dir, &self.terms, &authority, &coordinator, &self.nodes)?;
         let mut nodes = BTreeMap::new();
         let (mut roster, mut listeners) = (Vec::new(), Vec::new());
         for data in &self.nodes {
@@ -175,7 +188,7 @@ impl Builder {
         let own = identity(&data.id);
         let name = self.strangers.get(&data.id).unwrap_or(&own);
         let party = authority.sign(&[name])?;
-        files::node(&self.dir, data, self.policy, address, &party)?;
+        files::node(&self.dir, data, &self.terms, address, &party)?;
         let tap = if self.tapped.contains(&data.id) {
             let authority = authority.pem();
             let ends = Ends { node: &party, coordinator, authority: &authority, identity: name, address };
@@ -195,7 +208,7 @@ impl Federation {
         Builder {
             dir,
             nodes,
-            policy: Policy::Open,
+            terms: Terms { policy: Policy::Open, lines: None, contracts: BTreeMap::new() },
             tapped: Vec::new(),
             strangers,
             timeout_seconds: 30,

@@ -10,7 +10,7 @@ use super::huffman;
 const PREFIX: usize = 5;
 
 /// What is looked for.
-pub(super) struct Needles {
+pub(crate) struct Needles {
     /// by the first bytes
     by_prefix: HashMap<[u8; PREFIX], Vec<Needle>>,
     count: usize,
@@ -23,7 +23,7 @@ struct Needle {
 
 impl Needles {
     /// Every form of these values.
-    pub(super) fn of(canaries: &[Canary]) -> Self {
+    pub(crate) fn of(canaries: &[Canary]) -> Self {
         let mut needles = Self { by_prefix: HashMap::new(), count: 0 };
         for canary in canaries {
             let name = format!("{}.{} of {}", canary.dataset, canary.column, canary.node);
@@ -41,12 +41,12 @@ impl Needles {
     }
 
     /// How many forms are looked for.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
     }
 
     /// What is found, once each.
-    pub(super) fn found_in(&self, haystack: &[u8]) -> Vec<&str> {
+    pub(crate) fn found_in(&self, haystack: &[u8]) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
         for (at, window) in haystack.windows(PREFIX).enumerate() {
             let Some(candidates) = window.first_chunk().and_then(|prefix| self.by_prefix.get(prefix)) else {

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt as _};
-use arrow_flight::{FlightDescriptor, FlightInfo};
+use arrow_flight::{FlightDescriptor, FlightInfo, Ticket};
 use futures::StreamExt as _;
 use prost::Message as _;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -134,6 +134,20 @@ impl Federation {
         let query_id = String::from_utf8_lossy(&info.app_metadata).into_owned();
         let ticket = info.endpoint.into_iter().next().and_then(|endpoint| endpoint.ticket);
         let ticket = ticket.ok_or_else(|| Status::internal("an answer has no ticket"))?;
+        self.redeem(ticket, schema, query_id, how).await
+    }
+
+    /// Fetches what a ticket stands for.
+    ///
+    /// # Errors
+    /// The coordinator's word.
+    pub async fn redeem(
+        &self,
+        ticket: Ticket,
+        schema: SchemaRef,
+        query_id: String,
+        how: Asking,
+    ) -> std::result::Result<Answer, Problem> {
         let stream = self.flight().do_get(self.request(ticket, how)).await?.into_inner();
         let mut decoder = FlightDataDecoder::new(stream.map(|message| message.map_err(Into::into)));
         let (mut batches, mut notes) = (Vec::new(), serde_json::Value::Null);

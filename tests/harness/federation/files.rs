@@ -1,5 +1,6 @@
 //! The configuration files of every party, as people would write them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
@@ -28,6 +29,23 @@ pub enum Policy {
     Contract,
 }
 
+/// What the nodes hold and on which terms they release it.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) policy: Policy,
+    /// in place of what the floor of a protected dataset says
+    pub(super) lines: Option<String>,
+    /// beside the ones everybody knows, by name
+    pub(super) contracts: BTreeMap<String, String>,
+}
+
+impl Terms {
+    fn contracts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let known = data::contracts().map(|(name, text): (&str, &str)| (name, text));
+        known.chain(self.contracts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+}
+
 /// A node's DNS name.
 pub fn identity(node: &str) -> String {
     format!("{node}.jigsaw.example")
@@ -36,7 +54,7 @@ pub fn identity(node: &str) -> String {
 /// What the regional office publishes: authority, contracts, reference tables.
 pub(super) fn shared(
     dir: &Path,
-    policy: Policy,
+    terms: &Terms,
     authority: &Authority,
     coordinator: &Party,
     nodes: &[NodeData],
@@ -47,8 +65,8 @@ pub(super) fn shared(
     fs::write(dir.join(CA), authority.pem())?;
     coordinator.write(&dir.join("tls"), "coordinator")?;
     let held = |name: &str| nodes.iter().flat_map(|node| &node.datasets).any(|files| files.dataset == name);
-    for (name, text) in data::contracts().filter(|(name, _)| held(name)) {
-        let text = if policy == Policy::Open { data::opened(text) } else { text.to_owned() };
+    for (name, text) in terms.contracts().filter(|(name, _)| held(name)) {
+        let text = if terms.policy == Policy::Open { data::opened(text) } else { text.to_owned() };
         fs::write(dir.join(format!("contracts/{name}.toml")), text)?;
     }
     Synthetic::write_references(&dir.join("reference"))
@@ -58,7 +76,7 @@ pub(super) fn shared(
 pub(super) fn node(
     dir: &Path,
     data: &NodeData,
-    policy: Policy,
+    terms: &Terms,
     address: SocketAddr,
     party: &Party,
 ) -> Result<()> {
@@ -80,13 +98,13 @@ pub(super) fn node(
         quoted(AUDIT),
     );
     for files in datasets {
-        dataset(&mut text, files, policy)?;
+        dataset(&mut text, files, terms)?;
     }
     fs::write(folder.join("node.toml"), text)?;
     Ok(())
 }
 
-fn dataset(text: &mut String, files: &DatasetFiles, policy: Policy) -> Result<()> {
+fn dataset(text: &mut String, files: &DatasetFiles, terms: &Terms) -> Result<()> {
     let DatasetFiles { dataset, contract, source, format, select } = files;
     let (contract, source) = (quoted(&format!("../contracts/{contract}")), quoted(source));
     let word = if matches!(format, Format::Parquet) { "parquet" } else { "csv" };
@@ -103,14 +121,17 @@ fn dataset(text: &mut String, files: &DatasetFiles, policy: Policy) -> Result<()
         )?;
     }
     let contract = Contract::parse(
-        data::contracts().find(|(name, _)| name == dataset).ok_or("a dataset without a contract")?.1,
+        terms.contracts().find(|(name, _)| name == dataset).ok_or("a dataset without a contract")?.1,
     )?;
-    match contract.floor {
-        Floor::Protected { threshold, rounding } if policy == Policy::Contract => writeln!(
+    match (contract.floor, &terms.lines) {
+        (Floor::Protected { .. }, Some(lines)) if terms.policy == Policy::Contract => {
+            writeln!(text, "[dataset.policy]\n{lines}")?;
+        }
+        (Floor::Protected { threshold, rounding }, None) if terms.policy == Policy::Contract => writeln!(
             text,
             "[dataset.policy]\nrelease = \"protected\"\nthreshold = {threshold}\nrounding = {rounding}"
         )?,
-        Floor::Open | Floor::Protected { .. } => writeln!(text, "[dataset.policy]\nrelease = \"open\"")?,
+        _ => writeln!(text, "[dataset.policy]\nrelease = \"open\"")?,
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::fs;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::{Empty, Ticket};
+use arrow_flight::{Empty, FlightData, Ticket};
+use futures::TryStreamExt as _;
 use jigsaw_proto::tls::TlsMaterial;
 use tonic::Status;
 use tonic::transport::{Channel, Error};
@@ -50,16 +51,20 @@ impl Line {
         Ok(())
     }
 
+    /// Asks with a ticket of these bytes; every message that came.
+    ///
+    /// # Errors
+    /// The node's refusal.
+    pub async fn answer(&mut self, ticket: Vec<u8>) -> Result<Vec<FlightData>, Status> {
+        let stream = self.0.do_get(Ticket { ticket: ticket.into() }).await?.into_inner();
+        stream.try_collect().await
+    }
+
     /// Asks with a ticket of these bytes; the number of messages that came.
     ///
     /// # Errors
     /// The node's refusal.
     pub async fn ask(&mut self, ticket: Vec<u8>) -> Result<usize, Status> {
-        let mut stream = self.0.do_get(Ticket { ticket: ticket.into() }).await?.into_inner();
-        let mut messages = 0;
-        while stream.message().await?.is_some() {
-            messages += 1;
-        }
-        Ok(messages)
+        Ok(self.answer(ticket).await?.len())
     }
 }
