@@ -46,12 +46,16 @@ pub(crate) fn identify(certificate: Option<&[u8]>, coordinators: &[String]) -> R
     })
 }
 
-/// Decodes a ticket and waits for a turn.
+/// Decodes a ticket, hands it to `asked`, and waits for a turn.
 ///
 /// # Errors
 /// `N02` or `N03` for what is no request, `N04` if the node is busy.
-pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<Permit, Refusal> {
-    let asked = Instant::now();
+pub(crate) async fn authorise(
+    ticket: &[u8],
+    turns: &Arc<Semaphore>,
+    asked: impl FnOnce(&FragmentRequest),
+) -> Result<Permit, Refusal> {
+    let start = Instant::now();
     let request = FragmentRequest::decode(ticket).map_err(|error| {
         let code = match error {
             InvalidRequest::OtherVersion { .. } => RefusalCode::OtherVersion,
@@ -59,6 +63,7 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
         };
         Refusal::new(code, error.to_string())
     })?;
+    asked(&request);
     let patience = PATIENCE.min(Duration::from_millis(request.deadline_ms));
     let busy = || {
         Refusal::new(
@@ -68,7 +73,7 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
     };
     let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-    Ok(Permit { request, asked, _turn: turn })
+    Ok(Permit { request, asked: start, _turn: turn })
 }
 
 #[cfg(test)]

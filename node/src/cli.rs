@@ -1,5 +1,6 @@
-//! The command line: `serve` and `check`.
+//! The command line: `serve`, `check` and `audit`.
 
+mod audit;
 mod check;
 
 use std::io::{self, Write};
@@ -44,6 +45,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Read, verify and export the audit log, while the node runs or not
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Serve { config } => serve(&config).await,
             Command::Check { config } => check::check(&config, &mut io::stdout()).await,
+            Command::Audit(command) => audit::run(&command, &mut io::stdout().lock()),
         }
     })
 }

@@ -32,7 +32,7 @@ impl Node {
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
         let Settings { id, title, coordinators, audit, limits, datasets: listed, .. } = settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
-        let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit, source })?;
+        let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit.file, source })?;
         let mut datasets = BTreeMap::new();
         for settings in listed {
             let dataset =

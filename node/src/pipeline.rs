@@ -18,6 +18,7 @@ use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
+use crate::audit::step::reached;
 use crate::authorise::{Permit, authorise};
 use crate::disclose::{Release, disclose};
 use crate::execute::{self, execute};
@@ -38,16 +39,15 @@ pub(crate) async fn answer(
     ticket: &[u8],
 ) -> Result<Vec<FlightData>, Refusal> {
     let mut entry = node.audit.entry(coordinator);
-    let answered = match authorise(ticket, &node.turns).await {
+    let answered = match authorise(ticket, &node.turns, |request| entry.asked(request, ticket)).await {
         Ok(permit) => {
-            entry.asked(permit.request());
             tracing::Span::current().record("query", permit.request().query.as_str());
-            unpanicked(run(node, &permit)).await
+            unpanicked(run(node, &permit, &mut entry)).await
         }
         Err(refusal) => Err(refusal),
     };
-    match answered {
-        Ok(release) => record(entry, &release).await,
+    match answered.and_then(encoded) {
+        Ok((release, messages)) => record(entry, &release, messages).await,
         Err(refusal) => {
             info!(code = %refusal.code, "refused");
             entry.refused(&refusal).await.map_err(|problem| unwritable(&problem))?;
@@ -65,9 +65,11 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
 }
 
 /// validate → execute → disclose
-async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
+async fn run(node: &Node, permit: &Permit, entry: &mut Entry) -> Result<Release, Refusal> {
     let request = permit.request();
     let approved = validate(permit, &node.datasets)?;
+    entry.under(approved.policy_hash());
+    reached("validated");
     let deadline = node.limits.deadline.min(permit.time_left());
     let raw = match execute(&approved, &node.engine, deadline).await {
         Ok(raw) => raw,
@@ -76,20 +78,34 @@ async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
             return Err(failed(&problem));
         }
     };
+    reached("executed");
     disclose(&raw, &approved, &node.id, &request.query).map_err(|_| {
         error!("a release could not be made of its columns");
         failure()
     })
 }
 
-/// The entry is closed, on disk, before the release leaves.
-async fn record(entry: Entry, release: &Release) -> Result<Vec<FlightData>, Refusal> {
-    let messages = messages(release).map_err(|_| {
-        error!("a release could not be encoded");
-        failure()
-    })?;
+/// A release with the messages that would be sent.
+fn encoded(release: Release) -> Result<(Release, Vec<FlightData>), Refusal> {
+    reached("disclosed");
+    match messages(&release) {
+        Ok(messages) => Ok((release, messages)),
+        Err(_) => {
+            error!("a release could not be encoded");
+            Err(failure())
+        }
+    }
+}
+
+/// The entry is ended, on disk, before the release leaves.
+async fn record(
+    entry: Entry,
+    release: &Release,
+    messages: Vec<FlightData>,
+) -> Result<Vec<FlightData>, Refusal> {
     let bytes: Vec<u8> = messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
     entry.released(release.manifest(), &bytes).await.map_err(|problem| unwritable(&problem))?;
+    reached("recorded");
     info!(
         cells = release.manifest().released_cells,
         withheld = release.manifest().withheld_cells,

@@ -10,7 +10,7 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::tls::TlsMaterial;
 
-use crate::config::{Config, CsvWords, FormatWord, TlsWords};
+use crate::config::{AuditWords, Config, CsvWords, FormatWord, TlsWords};
 use crate::disclose::policy::Policy;
 
 /// A configuration that can be run.
@@ -21,9 +21,18 @@ pub struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: TlsMaterial,
     pub(crate) coordinators: Vec<String>,
-    pub(crate) audit: PathBuf,
+    pub(crate) audit: AuditSettings,
     pub(crate) limits: Limits,
     pub(crate) datasets: Vec<DatasetSettings>,
+}
+
+/// Where a node keeps its record.
+#[derive(Debug, Clone)]
+pub struct AuditSettings {
+    pub(crate) file: PathBuf,
+    pub(crate) key: PathBuf,
+    /// bytes after which the log goes on in a new file
+    pub(crate) rotate: u64,
 }
 
 /// What one node gives to questions.
@@ -92,7 +101,7 @@ impl Settings {
             listen: node.listen,
             tls: material(&tls, &folder)?,
             coordinators: coordinators.into_iter().map(|coordinator| coordinator.identity).collect(),
-            audit: folder.join(audit.file),
+            audit: AuditSettings::new(audit, &folder).map_err(problem)?,
             limits: Limits {
                 fragments: node.max_concurrent_fragments,
                 memory: node.max_memory_mb.saturating_mul(1024 * 1024),
@@ -106,6 +115,29 @@ impl Settings {
     /// Where it listens.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+}
+
+impl AuditSettings {
+    /// Reads the `[audit]` of a configuration file, whose other parts need only be well spelt.
+    ///
+    /// # Errors
+    /// A file that is no configuration.
+    pub fn load(path: &Path) -> Result<Self> {
+        let problem = |problem: String| SettingsError { file: path.display().to_string(), problem };
+        let config: Config = toml::from_str(&read(path)?).map_err(|error| problem(error.to_string()))?;
+        Self::new(config.audit, &path.parent().map(Path::to_path_buf).unwrap_or_default()).map_err(problem)
+    }
+
+    fn new(words: AuditWords, folder: &Path) -> std::result::Result<Self, String> {
+        let file = folder.join(words.file);
+        if words.rotate_mb == 0 {
+            return Err("[audit]: rotate_mb must be greater than 0".to_owned());
+        }
+        let mut beside = file.clone().into_os_string();
+        beside.push(".key");
+        let key = words.key.map_or_else(|| beside.into(), |key| folder.join(key));
+        Ok(Self { file, key, rotate: words.rotate_mb.saturating_mul(1024 * 1024) })
     }
 }
 
