@@ -106,8 +106,9 @@ impl Log {
     /// Half a line, of a crash or a full disk, is never cut off: a line after it says that it is none.
     fn seal(&mut self, head: &mut Head) -> io::Result<Vec<u8>> {
         let mut cut = Vec::new();
+        let length = self.file.metadata()?.len().saturating_sub(self.durable.length);
         self.file.seek(SeekFrom::Start(self.durable.length))?;
-        self.file.read_to_end(&mut cut)?;
+        (&self.file).take(length).read_to_end(&mut cut)?;
         let mut bytes = Vec::new();
         if cut.is_empty() {
             return Ok(bytes);

@@ -1,6 +1,7 @@
 //! Attacks and promises, from the bytes of a ticket to the bytes that would leave.
 
 mod attacks;
+mod crash;
 mod record;
 mod withheld;
 
