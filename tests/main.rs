@@ -24,6 +24,9 @@ mod house;
 /// When something breaks, the asker is told which node is missing, in time.
 mod failures;
 
+/// A node that is killed at any time has a record of whatever it sent.
+mod crash;
+
 /// A node reads its files from an object store.
 mod object_store;
 

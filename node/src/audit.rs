@@ -1,106 +1,104 @@
-//! The node's own record: one line for every request, written before anything leaves.
+//! The node's own record: what every request asked and how it ended, written before anything leaves.
 //!
-//! An entry is opened when a request is authorised and closed by `released` or `refused`; dropping it writes `abandoned`. It
-//! holds who asked, why, the fragment as SQL, and what was done – never a value of a row.
+//! ```text
+//!  request ──▶ asked ──▶ released | refused | abandoned      after a crash: crashed
+//!               └ opens an entry     └ ends it, on disk before the answer leaves
+//! ```
+//!
+//! The log is lines of JSON. Each names the SHA-256 of the line before and is signed, so that a line that is changed, taken
+//! out, put in or moved is found; the head record finds a log that was cut. It holds no value of a row.
+//!
+//! * `line` – what a line says
+//! * `chain`, `key` – how lines hold together
+//! * `files` – the present file, the numbered ones before it, the head record
+//! * `log`, `writer` – lines appended in groups by one thread
+//! * `start` – where the log ended when the node last stopped
+//! * `verify` – whether it is what the node wrote
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+mod chain;
+mod files;
+pub(crate) mod key;
+pub(crate) mod line;
+mod log;
+pub(crate) mod read;
+mod start;
+pub(crate) mod step;
+#[cfg(test)]
+mod tests;
+pub(crate) mod verify;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{SecondsFormat, Utc};
 use jigsaw_proto::refusal::Refusal;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use jigsaw_proto::release::Manifest;
+use jigsaw_proto::wire::FragmentRequest;
+use tokio::sync::oneshot;
 use tracing::error;
 
-use crate::disclose::Release;
+use crate::disclose::Fired;
+use crate::settings::AuditSettings;
+use line::{Line, Outcome};
+use writer::{Message, Writer};
 
-/// The log file.
+/// The log, open for writing.
 #[derive(Debug, Clone)]
-pub(crate) struct Audit {
-    log: Arc<Mutex<Log>>,
-}
+pub(crate) struct Audit(Arc<Shared>);
 
 #[derive(Debug)]
-struct Log {
-    file: File,
-    /// whether the last write failed and may have left half a line
-    torn: bool,
-}
-
-/// One line of the log.
-#[derive(Debug, Default, Serialize)]
-struct Line {
-    time: String,
-    outcome: &'static str,
-    query: String,
-    coordinator: String,
-    principal: String,
-    purpose: String,
-    fragment: String,
-    code: String,
-    rules: Vec<String>,
-    fired: BTreeMap<&'static str, u64>,
-    released_cells: u64,
-    withheld_cells: u64,
-    policy: String,
-    bytes: usize,
-    digest: String,
-    milliseconds: u64,
+struct Shared {
+    queue: Option<Sender<Message>>,
+    writer: Option<JoinHandle<()>>,
+    next: AtomicU64,
 }
 
 impl Audit {
-    /// Opens the log for appending. A last line that a crash tore is closed with a note, never cut off.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        seal(&mut file)?;
-        file.sync_all()?;
-        Ok(Self { log: Arc::new(Mutex::new(Log { file, torn: false })) })
+    /// Opens the log for appending, and ends what a crash left open. The key is made if there is neither key nor log.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written, and a log that is not as this node left it.
+    pub(crate) fn open(settings: &AuditSettings) -> io::Result<Self> {
+        let (log, next) = start::open(settings)?;
+        let (queue, messages) = channel();
+        let writer = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || Writer::new(log).run(&messages))?;
+        Ok(Self(Arc::new(Shared { queue: Some(queue), writer: Some(writer), next: AtomicU64::new(next) })))
     }
 
     /// Opens the entry of one request.
     pub(crate) fn entry(&self, coordinator: &str) -> Entry {
-        let line = Line { coordinator: coordinator.to_owned(), ..Line::default() };
+        let entry = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let line = Line { entry, coordinator: coordinator.to_owned(), ..Line::default() };
         Entry { audit: self.clone(), line: Some(line), opened: Instant::now() }
     }
 
-    fn append(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_string(line)?;
-        text.push('\n');
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Log { file, torn } = &mut *log;
-        if *torn {
-            seal(file)?;
-        }
-        *torn = true;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        *torn = false;
-        Ok(())
+    fn send(&self, line: Line, done: Option<oneshot::Sender<io::Result<()>>>) -> io::Result<()> {
+        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the audit log's writer has ended");
+        let queue = self.0.queue.as_ref().ok_or_else(gone)?;
+        queue.send(Message::Line(Box::new(line), done)).map_err(|_| gone())
     }
 }
 
-/// A last line without an end, of a crash or a full disk, is closed with a note, never cut off.
-fn seal(file: &mut File) -> io::Result<()> {
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n{\"outcome\":\"torn\",\"note\":\"the line above was cut off\"}\n")?;
+/// Whatever is queued is written before the last owner is gone.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            error!("the audit log's writer panicked");
         }
     }
-    Ok(())
 }
 
-/// The entry of a request under way. It is closed exactly once.
+/// The entry of a request under way. It is ended exactly once: by `released`, by `refused`, or, dropped, as abandoned.
 #[derive(Debug)]
 pub(crate) struct Entry {
     audit: Audit,
@@ -109,110 +107,101 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What is known once the request is decoded.
-    pub(crate) fn asked(&mut self, request: &jigsaw_proto::wire::FragmentRequest) {
+    /// What is known once the request is decoded. It is written, not waited for: should the node go down before the request
+    /// ends, its next start writes the end.
+    pub(crate) fn asked(&mut self, request: &FragmentRequest, ticket: &[u8]) {
+        let Some(line) = &mut self.line else { return };
+        line.query = request.query.to_string();
+        line.request = STANDARD.encode(ticket);
+        let asked = Line { time: now(), outcome: Outcome::Asked, ..line.clone() };
+        line.principal.clone_from(&request.principal);
+        line.purpose.clone_from(&request.purpose);
+        line.fragment = request.fragment.to_string();
+        if let Err(problem) = self.audit.send(asked, None) {
+            error!(error = %problem.kind(), "the audit log cannot be written");
+        }
+        step::reached("asked");
+    }
+
+    /// The data-sharing agreement of the grant that lets the principal ask.
+    pub(crate) fn granted(&mut self, agreement: &str) {
         if let Some(line) = &mut self.line {
-            line.query = request.query.to_string();
-            line.principal.clone_from(&request.principal);
-            line.purpose.clone_from(&request.purpose);
-            line.fragment = request.fragment.to_string();
+            agreement.clone_into(&mut line.agreement);
+        }
+    }
+
+    /// Hash of the policy that decides.
+    pub(crate) fn under(&mut self, policy: String) {
+        if let Some(line) = &mut self.line {
+            line.policy = policy;
         }
     }
 
     /// Records a release. Only if this succeeds may the release leave.
-    pub(crate) async fn released(mut self, release: &Release, bytes: &[u8]) -> io::Result<()> {
-        let manifest = release.manifest();
-        let digest = Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-            // Infallible: writing to a String.
-            _ = write!(hex, "{byte:02x}");
-            hex
-        });
+    pub(crate) async fn released(
+        mut self,
+        manifest: &Manifest,
+        fired: &Fired,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let Some(mut line) = self.line.take() else { return Ok(()) };
         line.rules.clone_from(&manifest.rules);
-        line.fired.clone_from(release.fired());
-        line.released_cells = manifest.released_cells;
-        line.withheld_cells = manifest.withheld_cells;
+        line.fired = fired.iter().map(|(rule, times)| ((*rule).to_owned(), *times)).collect();
+        line.released_cells = Some(manifest.released_cells);
+        line.withheld_cells = Some(manifest.withheld_cells);
         line.policy.clone_from(&manifest.policy);
-        line.bytes = bytes.len();
-        line.digest = digest;
-        self.write(line, "released").await
+        line.bytes = Some(bytes.len() as u64);
+        line.digest = chain::digest(bytes);
+        self.end(line, Outcome::Released).await
     }
 
     /// Records a refusal.
     pub(crate) async fn refused(mut self, refusal: &Refusal) -> io::Result<()> {
         let Some(mut line) = self.line.take() else { return Ok(()) };
         line.code = refusal.code.to_string();
-        self.write(line, "refused").await
+        self.end(line, Outcome::Refused).await
     }
 
-    async fn write(&self, line: Line, outcome: &'static str) -> io::Result<()> {
-        let (audit, line) = (self.audit.clone(), closed(line, outcome, self.opened));
-        tokio::task::spawn_blocking(move || audit.append(&line)).await?
+    /// The line is sent before the first wait: whoever stops waiting does not stop the writing.
+    async fn end(&self, line: Line, outcome: Outcome) -> io::Result<()> {
+        let (done, told) = oneshot::channel();
+        self.audit.send(ended(line, outcome, self.opened), Some(done))?;
+        told.await.map_err(io::Error::other)?
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(line) = self.line.take()
-            && let Err(problem) = self.audit.append(&closed(line, "abandoned", self.opened))
+            && let Err(problem) = self.audit.send(ended(line, Outcome::Abandoned, self.opened), None)
         {
             error!(error = %problem.kind(), "the audit log cannot be written");
         }
     }
 }
 
-fn closed(line: Line, outcome: &'static str, opened: Instant) -> Line {
-    Line {
-        time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-        outcome,
-        milliseconds: u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ..line
-    }
+fn ended(line: Line, outcome: Outcome, opened: Instant) -> Line {
+    let milliseconds = Some(u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX));
+    Line { time: now(), outcome, milliseconds, ..line }
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 #[cfg(test)]
 impl Audit {
     /// Another file in the place of the log's, which is given back.
-    pub(crate) fn swap(&self, file: File) -> File {
-        std::mem::replace(&mut self.log.lock().unwrap().file, file)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(path: &Path) -> Vec<String> {
-        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    pub(crate) fn swap(&self, file: std::fs::File) -> std::fs::File {
+        let (back, swapped) = channel();
+        self.0.queue.as_ref().unwrap().send(Message::Swap(file, back)).unwrap();
+        swapped.recv().unwrap()
     }
 
-    #[test]
-    fn a_line_that_a_crash_cut_off_is_sealed_and_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        std::fs::write(&path, "{\"outcome\":\"released\"}\n{\"outcome\":\"rel").unwrap();
-        let audit = Audit::open(&path).unwrap();
-        drop(audit.entry("coordinator.example"));
-        let lines = lines(&path);
-        assert_eq!(lines.len(), 4, "{lines:?}");
-        assert_eq!(lines[1], "{\"outcome\":\"rel");
-        assert!(lines[2].contains("torn"), "{lines:?}");
-        assert!(lines[3].contains("abandoned"), "{lines:?}");
-    }
-
-    #[test]
-    fn half_a_line_of_a_full_disk_does_not_swallow_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.jsonl");
-        let audit = Audit::open(&path).unwrap();
-        let log = audit.swap(OpenOptions::new().append(true).open("/dev/full").unwrap());
-        drop(audit.entry("coordinator.example"));
-        std::fs::write(&path, "{\"outcome\":\"aban").unwrap();
-        audit.swap(log);
-        drop(audit.entry("coordinator.example"));
-        drop(audit.entry("coordinator.example"));
-        let lines = lines(&path);
-        assert_eq!(lines.len(), 4, "{lines:?}");
-        assert!(lines[1].contains("torn") && lines[2].contains("abandoned"), "{lines:?}");
+    /// Waits until all that was sent is written.
+    pub(crate) fn settle(&self) {
+        let (done, settled) = channel();
+        self.0.queue.as_ref().unwrap().send(Message::Settle(done)).unwrap();
+        settled.recv().unwrap();
     }
 }

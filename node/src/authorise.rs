@@ -53,12 +53,16 @@ pub(crate) fn identify(certificate: Option<&[u8]>, coordinators: &[String]) -> R
     })
 }
 
-/// Decodes a ticket and waits for a turn.
+/// Decodes a ticket, hands it to `asked`, and waits for a turn.
 ///
 /// # Errors
 /// `N02` or `N03` for what is no request, `N04` if the node is busy.
-pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<Permit, Refusal> {
-    let asked = Instant::now();
+pub(crate) async fn authorise(
+    ticket: &[u8],
+    turns: &Arc<Semaphore>,
+    asked: impl FnOnce(&FragmentRequest),
+) -> Result<Permit, Refusal> {
+    let start = Instant::now();
     let request = FragmentRequest::decode(ticket).map_err(|error| {
         let code = match error {
             InvalidRequest::OtherVersion { .. } => RefusalCode::OtherVersion,
@@ -66,6 +70,7 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
         };
         Refusal::new(code, error.to_string())
     })?;
+    asked(&request);
     let patience = PATIENCE.min(Duration::from_millis(request.deadline_ms));
     let busy = || {
         Refusal::new(
@@ -75,7 +80,7 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
     };
     let turn = tokio::time::timeout(patience, Arc::clone(turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-    Ok(Permit { request, asked, today: Utc::now().date_naive(), _turn: turn })
+    Ok(Permit { request, asked: start, today: Utc::now().date_naive(), _turn: turn })
 }
 
 /// A permit to see what would become of a request that is asked on the day `today`, by the node's own operator. It runs
@@ -84,7 +89,7 @@ pub(crate) async fn authorise(ticket: &[u8], turns: &Arc<Semaphore>) -> Result<P
 /// # Errors
 /// `N02` or `N03` for what is no request.
 pub(crate) async fn rehearse(ticket: &[u8], today: NaiveDate) -> Result<Permit, Refusal> {
-    let permit = authorise(ticket, &Arc::new(Semaphore::new(1))).await?;
+    let permit = authorise(ticket, &Arc::new(Semaphore::new(1)), |_| {}).await?;
     Ok(Permit { today, ..permit })
 }
 

@@ -1,5 +1,6 @@
-//! The command line: `serve`, `check` and `policy`.
+//! The command line: `serve`, `check`, `policy` and `audit`.
 
+mod audit;
 mod check;
 mod policy;
 
@@ -49,6 +50,9 @@ enum Command {
     /// What the policies say, and what they would do to a question; nothing is run
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Read, verify and export the audit log, while the node runs or not
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -77,6 +81,7 @@ pub fn main() -> ExitCode {
             Command::Serve { config } => serve(&config).await,
             Command::Check { config } => check::check(&config, &mut io::stdout()).await,
             Command::Policy(command) => policy::policy(&command, &mut io::stdout()).await,
+            Command::Audit(command) => audit::run(&command, &mut io::stdout().lock()),
         }
     })
 }

@@ -96,6 +96,15 @@ pub struct CoordinatorWords {
 pub struct AuditWords {
     /// the log, JSON lines
     pub file: PathBuf,
+    /// the key that signs it, made at the first start; default: beside the log, with `.key` after its name
+    pub key: Option<PathBuf>,
+    /// size after which the log goes on in a new file, in MiB
+    #[serde(default = "sixty_four")]
+    pub rotate_mb: u64,
+}
+
+fn sixty_four() -> u64 {
+    64
 }
 
 /// `[disclosure]`

@@ -39,11 +39,14 @@ use cells::Cells;
 
 pub(crate) use overlap::Guard;
 
+/// How many groups and cells each rule took.
+pub(crate) type Fired = BTreeMap<&'static str, u64>;
+
 /// Aggregates that disclosure control let out: the only thing the server can send.
 pub struct Release {
     batch: RecordBatch,
     manifest: Manifest,
-    fired: BTreeMap<&'static str, u64>,
+    fired: Fired,
 }
 
 impl Release {
@@ -58,7 +61,7 @@ impl Release {
     }
 
     /// How many groups and cells each rule took. For the node's own record: it tells why a cell is withheld.
-    pub(crate) fn fired(&self) -> &BTreeMap<&'static str, u64> {
+    pub(crate) fn fired(&self) -> &Fired {
         &self.fired
     }
 }
@@ -100,7 +103,7 @@ pub(crate) fn disclose(
 ) -> Result<Release, Error> {
     let keys = approved.fragment().keys.len();
     let (batch, fired) = match approved.mode() {
-        ReleaseMode::Open => (raw.columns().clone(), BTreeMap::new()),
+        ReleaseMode::Open => (raw.columns().clone(), Fired::new()),
         ReleaseMode::Protected => {
             let (batch, fired) = protected(raw, approved, by)?;
             (ordered(&batch, keys)?, fired)
@@ -126,11 +129,7 @@ pub(crate) fn disclose(
     Ok(Release { batch, manifest, fired })
 }
 
-fn protected(
-    raw: &Raw,
-    approved: &Approved,
-    by: &Discloser,
-) -> Result<(RecordBatch, BTreeMap<&'static str, u64>), Error> {
+fn protected(raw: &Raw, approved: &Approved, by: &Discloser) -> Result<(RecordBatch, Fired), Error> {
     let mut cells = Cells::of(raw, approved)?;
     threshold::apply(&mut cells);
     dominance::apply(&mut cells);

@@ -7,12 +7,12 @@
 //! * `execute` – the aggregation over this node's rows → [`Raw`]
 //! * [`disclose`] – what the policy lets out → [`Release`]
 //! * `secret` – what tells entities apart without naming them
-//! * `audit` – one line for every request, on disk before anything leaves
+//! * `audit` – the end of every request, chained, signed and on disk before anything leaves
 //! * `ledger` – what of the day's budgets is spent
 //! * `sources` – the node's own tables, mapped to their contracts
 //! * [`server`] – Arrow Flight, and nothing decided
 //! * [`config`], [`settings`] – the file's words, and what they mean
-//! * [`cli`] – `serve`, `check` and `policy`
+//! * [`cli`] – `serve`, `check`, `policy` and `audit`
 
 mod audit;
 mod authorise;
@@ -29,7 +29,7 @@ pub mod settings;
 mod sources;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::Stream;
@@ -107,4 +107,27 @@ pub async fn run_reloading(
         served = server::serve(Arc::clone(&node), &tls, listener, shutdown) => served,
         never = node::reloading(Arc::clone(&node), reloads) => match never {},
     }
+}
+
+/// What is not as this node wrote it in the audit log of a configuration file: file, line, place in the chain, and what is wrong.
+/// Empty: the log is whole.
+///
+/// # Errors
+/// A configuration, key or log that cannot be read.
+pub fn audit_problems(config: &Path) -> Result<Vec<String>, AuditUnreadable> {
+    let settings = settings::AuditSettings::load(config)?;
+    let key = audit::key::PublicKey::load(&settings.key)?;
+    let report = audit::verify::verify(&settings.file, &key)?;
+    Ok(report.problems.iter().map(ToString::to_string).collect())
+}
+
+/// An audit log that cannot be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditUnreadable {
+    /// its configuration
+    #[error(transparent)]
+    Settings(#[from] settings::SettingsError),
+    /// its key or its files
+    #[error("the audit log or its key cannot be read")]
+    Read(#[from] std::io::Error),
 }

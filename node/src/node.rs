@@ -50,8 +50,8 @@ impl Node {
         let Settings { id, title, coordinators, audit, disclosure, limits, datasets: listed, file, .. } =
             settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
-        let ledger = Ledger::open(&audit).map_err(Error::Ledger)?;
-        let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit, source })?;
+        let ledger = Ledger::open(&audit.file).map_err(Error::Ledger)?;
+        let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit.file, source })?;
         let mut datasets = BTreeMap::new();
         for settings in listed {
             let dataset =

@@ -18,9 +18,10 @@ use arrow_flight::FlightData;
 use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use tokio::time::Instant;
-use tracing::{debug, error, info, instrument};
+use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
+use crate::audit::step::reached;
 use crate::authorise::{Permit, authorise};
 use crate::disclose::{self, Release, disclose};
 use crate::execute::{self, execute};
@@ -43,17 +44,16 @@ pub(crate) async fn answer(
     let asked = Instant::now();
     let mut entry = node.audit.entry(coordinator);
     let mut tick = Duration::ZERO;
-    let answered = match authorise(ticket, &node.turns).await {
+    let answered = match authorise(ticket, &node.turns, |request| entry.asked(request, ticket)).await {
         Ok(permit) => {
             tick = node.tick(&permit.request().fragment);
-            entry.asked(permit.request());
             tracing::Span::current().record("query", permit.request().query.as_str());
-            unpanicked(run(node, &permit)).await
+            unpanicked(run(node, &permit, &mut entry)).await
         }
         Err(refusal) => Err(refusal),
     };
-    let answer = match answered {
-        Ok(release) => record(entry, &release).await,
+    let answer = match answered.and_then(encoded) {
+        Ok((release, messages)) => record(entry, &release, messages).await,
         Err(refusal) => {
             info!(code = %refusal.code, "refused");
             let recorded = entry.refused(&refusal).await;
@@ -79,10 +79,12 @@ async fn unpanicked(stages: impl Future<Output = Result<Release, Refusal>>) -> R
 }
 
 /// validate → charge → execute → disclose
-async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
+async fn run(node: &Node, permit: &Permit, entry: &mut Entry) -> Result<Release, Refusal> {
     let request = permit.request();
     let approved = validate(permit, &node.datasets())?;
-    debug!(agreement = approved.agreement(), "approved");
+    entry.under(approved.policy_hash());
+    entry.granted(&approved.agreement());
+    reached("validated");
     node.ledger.charge(&approved, permit.today()).await?;
     let deadline = node.limits.deadline.min(permit.time_left());
     let raw = match execute(&approved, &node.engine, deadline).await {
@@ -92,6 +94,7 @@ async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
             return Err(failed(&problem));
         }
     };
+    reached("executed");
     let (by, query) = (Arc::clone(&node.discloser), request.query.clone());
     // The memory of released cells is a file.
     let disclosed = tokio::task::spawn_blocking(move || disclose(&raw, &approved, &by, &query)).await;
@@ -104,14 +107,30 @@ async fn run(node: &Node, permit: &Permit) -> Result<Release, Refusal> {
     })
 }
 
-/// The entry is closed, on disk, before the release leaves.
-async fn record(entry: Entry, release: &Release) -> Result<Vec<FlightData>, Refusal> {
-    let messages = messages(release).map_err(|_| {
-        error!("a release could not be encoded");
-        failure()
-    })?;
+/// A release with the messages that would be sent.
+fn encoded(release: Release) -> Result<(Release, Vec<FlightData>), Refusal> {
+    reached("disclosed");
+    match messages(&release) {
+        Ok(messages) => Ok((release, messages)),
+        Err(_) => {
+            error!("a release could not be encoded");
+            Err(failure())
+        }
+    }
+}
+
+/// The entry is ended, on disk, before the release leaves.
+async fn record(
+    entry: Entry,
+    release: &Release,
+    messages: Vec<FlightData>,
+) -> Result<Vec<FlightData>, Refusal> {
     let bytes: Vec<u8> = messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
-    entry.released(release, &bytes).await.map_err(|problem| unwritable(&problem))?;
+    entry
+        .released(release.manifest(), release.fired(), &bytes)
+        .await
+        .map_err(|problem| unwritable(&problem))?;
+    reached("recorded");
     info!(
         cells = release.manifest().released_cells,
         withheld = release.manifest().withheld_cells,

@@ -10,7 +10,7 @@ use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::tls::TlsMaterial;
 
-use crate::config::{Config, CsvWords, DatasetWords, FormatWord, PolicyPlace, TlsWords};
+use crate::config::{AuditWords, Config, CsvWords, DatasetWords, FormatWord, PolicyPlace, TlsWords};
 use crate::disclose::policy::Policy;
 use crate::disclose::policy::problem::Problem;
 
@@ -24,10 +24,19 @@ pub struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: TlsMaterial,
     pub(crate) coordinators: Vec<String>,
-    pub(crate) audit: PathBuf,
+    pub(crate) audit: AuditSettings,
     pub(crate) disclosure: PathBuf,
     pub(crate) limits: Limits,
     pub(crate) datasets: Vec<DatasetSettings>,
+}
+
+/// Where a node keeps its record.
+#[derive(Debug, Clone)]
+pub struct AuditSettings {
+    pub(crate) file: PathBuf,
+    pub(crate) key: PathBuf,
+    /// bytes after which the log goes on in a new file
+    pub(crate) rotate: u64,
 }
 
 /// What one node gives to questions.
@@ -157,7 +166,7 @@ impl Settings {
         let datasets = file.datasets()?;
         let ConfigFile { folder, config: Config { node, tls, coordinators, audit, disclosure, .. }, .. } =
             file;
-        let audit = folder.join(audit.file);
+        let audit = AuditSettings::new(audit, &folder).map_err(problem)?;
         let disclosure = disclosure.map(|words| folder.join(words.folder));
         if coordinators.is_empty() {
             return Err(problem("there is no [[coordinator]]: name the one this node serves".to_owned()));
@@ -175,7 +184,7 @@ impl Settings {
             listen: node.listen,
             tls: material(&tls, &folder)?,
             coordinators: coordinators.into_iter().map(|coordinator| coordinator.identity).collect(),
-            disclosure: disclosure.unwrap_or_else(|| audit.with_extension("disclosure")),
+            disclosure: disclosure.unwrap_or_else(|| audit.file.with_extension("disclosure")),
             audit,
             limits: Limits {
                 fragments: node.max_concurrent_fragments,
@@ -190,6 +199,28 @@ impl Settings {
     /// Where it listens.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+}
+
+impl AuditSettings {
+    /// Reads the `[audit]` of a configuration file, whose other parts need only be well spelt.
+    ///
+    /// # Errors
+    /// A file that is no configuration.
+    pub fn load(path: &Path) -> Result<Self> {
+        let ConfigFile { folder, config, .. } = ConfigFile::read(path)?;
+        Self::new(config.audit, &folder).map_err(|problem| SettingsError::whole(path, problem))
+    }
+
+    fn new(words: AuditWords, folder: &Path) -> std::result::Result<Self, String> {
+        let file = folder.join(words.file);
+        if words.rotate_mb == 0 {
+            return Err("[audit]: rotate_mb must be greater than 0".to_owned());
+        }
+        let mut beside = file.clone().into_os_string();
+        beside.push(".key");
+        let key = words.key.map_or_else(|| beside.into(), |key| folder.join(key));
+        Ok(Self { file, key, rotate: words.rotate_mb.saturating_mul(1024 * 1024) })
     }
 }
 

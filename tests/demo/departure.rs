@@ -56,7 +56,7 @@ async fn first(federation: &Federation) -> Result<Option<Released>> {
 fn audited(federation: &Federation, released: &Released) -> Result<String> {
     let query = released.request.query.as_str();
     let log = federation.audit(BOROUGH);
-    let line = log.iter().find(|line| line.to_string().contains(query));
+    let line = log.iter().find(|line| line["outcome"] == "released" && line["query"] == query);
     let line = line.ok_or("the audit log has no line about it")?;
     let asked = released.request.fragment.to_string();
     let sql =

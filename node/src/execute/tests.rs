@@ -70,7 +70,7 @@ impl Bench {
             fragment,
         };
         let turns = Arc::new(Semaphore::new(1));
-        let permit = authorise(&request.encode(), &turns).await.unwrap();
+        let permit = authorise(&request.encode(), &turns, |_| {}).await.unwrap();
         validate(&permit, &self.datasets).unwrap()
     }
 

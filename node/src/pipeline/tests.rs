@@ -2,6 +2,7 @@
 
 mod attacks;
 mod budget;
+mod crash;
 mod filters;
 mod grants;
 mod record;
@@ -34,7 +35,7 @@ use super::answer;
 use crate::config::{CsvWords, FormatWord};
 use crate::disclose::policy::Policy;
 use crate::node::Node;
-use crate::settings::{DatasetSettings, Limits, Settings};
+use crate::settings::{AuditSettings, DatasetSettings, Limits, Settings};
 
 /// A protected dataset: ten people to a cell, counts in fives.
 const STAY: &str = r#"
@@ -161,8 +162,12 @@ impl Bench {
             listen: "127.0.0.1:0".parse().unwrap(),
             tls: TlsMaterial { certificate: String::new(), key: String::new(), authority: String::new() },
             coordinators: vec!["coordinator.example".to_owned()],
-            audit: dir.path().join("audit.jsonl"),
             disclosure: dir.path().join("disclosure"),
+            audit: AuditSettings {
+                file: dir.path().join("audit.jsonl"),
+                key: dir.path().join("audit.key"),
+                rotate: u64::MAX,
+            },
             limits: Limits {
                 fragments: 4,
                 memory: 256 * 1024 * 1024,
@@ -224,9 +229,17 @@ impl Bench {
         answer.batch.column(0).as_string::<i32>().iter().map(|ward| ward.map(str::to_owned)).collect()
     }
 
+    /// The audit log's lines, but for those of starts.
     fn audit(&self) -> Vec<serde_json::Value> {
+        self.node.audit.settle();
         let text = std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["outcome"] != "started").collect()
+    }
+
+    /// The ends of requests.
+    fn ends(&self) -> Vec<serde_json::Value> {
+        self.audit().into_iter().filter(|line| line["outcome"] != "asked").collect()
     }
 }
 

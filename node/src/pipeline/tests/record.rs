@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 
+use base64::Engine as _;
 use jigsaw_proto::refusal::RefusalCode;
 use sha2::{Digest, Sha256};
 
@@ -12,23 +13,33 @@ use crate::pipeline::unpanicked;
 async fn a_release_is_recorded_in_full_but_for_its_values() {
     let bench = Bench::open().await;
     let answer = bench.ask(by_ward()).await.unwrap();
-    let [mut line] = <[serde_json::Value; 1]>::try_from(bench.audit()).unwrap();
+    let [opened, mut line] = <[serde_json::Value; 2]>::try_from(bench.audit()).unwrap();
+    assert_eq!(
+        (&opened["outcome"], &opened["entry"], &opened["query"]),
+        (&"asked".into(), &1.into(), &"q1".into())
+    );
+    assert_eq!(opened["request"], line["request"]);
+    let request =
+        base64::engine::general_purpose::STANDARD.decode(line["request"].as_str().unwrap()).unwrap();
+    assert_eq!(request, ticket(by_ward()), "what was asked can be asked again");
     let body: Vec<u8> =
         answer.messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
     let bytes = body.len();
     let digest = Sha256::digest(body).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     assert_eq!((&line["digest"], &line["bytes"]), (&digest.into(), &bytes.into()));
     assert_eq!(line["policy"], answer.manifest.policy);
-    for changing in ["time", "digest", "policy", "bytes", "milliseconds"] {
+    for changing in ["time", "digest", "policy", "bytes", "milliseconds", "request", "previous", "signature"]
+    {
         line[changing] = "…".into();
     }
     let expected = serde_json::json!({
-        "time": "…", "outcome": "released", "query": "q1", "coordinator": "coordinator.example",
+        "seq": 3, "previous": "…", "time": "…", "entry": 1, "outcome": "released", "query": "q1", "coordinator": "coordinator.example",
         "principal": "ada", "purpose": "a test",
         "fragment": "SELECT t.ward AS g0, count(*) AS p0 FROM stay AS t GROUP BY g0",
-        "code": "", "rules": ["R07", "R08", "R09", "R10", "R13", "R14", "R15", "R16"],
+        "rules": ["R07", "R08", "R09", "R10", "R13", "R14", "R15", "R16"],
         "fired": {"R07": 2}, "released_cells": 3, "withheld_cells": 0,
         "policy": "…", "digest": "…", "bytes": "…", "milliseconds": "…",
+        "request": "…", "signature": "…",
     });
     assert_eq!(line, expected);
 }
@@ -38,7 +49,7 @@ async fn a_refusal_is_recorded_with_its_code() {
     let bench = Bench::open().await;
     bench.ask(aggregated(State::Max, t("cost"))).await.err().unwrap();
     answer(&bench.node, "coordinator.example", b"no ticket").await.unwrap_err();
-    let lines = bench.audit();
+    let lines = bench.ends();
     let codes: Vec<_> = lines.iter().map(|line| (&line["outcome"], &line["code"])).collect();
     assert_eq!(codes, [(&"refused".into(), &"R06".into()), (&"refused".into(), &"N03".into())]);
 }
@@ -52,7 +63,7 @@ async fn an_abandoned_request_is_recorded() {
     let asking = answer(&bench.node, "coordinator.example", &ticket);
     assert!(tokio::time::timeout(Duration::from_millis(50), asking).await.is_err());
     drop(turns);
-    assert_eq!(bench.audit()[0]["outcome"], "abandoned");
+    assert_eq!(bench.ends()[0]["outcome"], "abandoned");
     assert!(bench.ask(by_ward()).await.is_ok(), "the turn is given back");
 }
 
@@ -66,7 +77,10 @@ async fn without_a_record_nothing_is_released() {
     assert_eq!(bench.refusal(max).await, RefusalCode::AuditUnavailable.as_str());
     bench.node.audit.swap(log);
     assert!(bench.ask(by_ward()).await.is_ok());
-    assert_eq!(bench.audit().len(), 1);
+    let ends: Vec<_> =
+        bench.ends().iter().map(|line| (line["outcome"].clone(), line["code"].clone())).collect();
+    let refused = ("refused".into(), "R25".into());
+    assert_eq!(ends, [refused.clone(), refused, ("released".into(), serde_json::Value::Null)]);
 }
 
 #[tokio::test]
