@@ -23,7 +23,7 @@ macro_rules! attacks {
 attacks! {
     "A03", "group by a near-unique column", "number of true groups", Analyst, near_unique;
     "A10", "sum of a dominated cell", "income of the dominant, to 1 %", Analyst, dominated;
-    "A10b", "variance of a dominated cell", "income of the dominant, to 1 %", Analyst, dominated_variance;
+    "A10b", "variance of a dominated cell", "income of the dominant, to 5 %", Analyst, dominated_variance;
     "A11", "count from sum and mean", "exact count of a cell", Coordinator, count_from_mean;
     "A14", "distinct count of few, sketch of many", "size of a small cell", Both, distinct;
     "A16", "HAVING over what is not released", "that somebody is alone in a cell", Analyst, having;
