@@ -28,11 +28,12 @@ pub mod settings;
 mod sources;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+pub use audit::verify::{Unreadable as AuditUnreadable, problems as audit_problems};
 pub use disclose::Release;
 pub use execute::Raw;
 pub use settings::Settings;
@@ -77,27 +78,4 @@ pub async fn run(
     let node = Arc::new(node::Node::open(settings).await?);
     tracing::info!(node = %node.id, datasets = node.datasets.len(), "serving");
     server::serve(node, &tls, listener, shutdown).await
-}
-
-/// What is not as this node wrote it in the audit log of a configuration file: file, line, place in the chain, and what is wrong.
-/// Empty: the log is whole.
-///
-/// # Errors
-/// A configuration, key or log that cannot be read.
-pub fn audit_problems(config: &Path) -> Result<Vec<String>, AuditUnreadable> {
-    let settings = settings::AuditSettings::load(config)?;
-    let key = audit::key::PublicKey::load(&settings.key)?;
-    let report = audit::verify::verify(&settings.file, &key)?;
-    Ok(report.problems.iter().map(ToString::to_string).collect())
-}
-
-/// An audit log that cannot be verified.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditUnreadable {
-    /// its configuration
-    #[error(transparent)]
-    Settings(#[from] settings::SettingsError),
-    /// its key or its files
-    #[error("the audit log or its key cannot be read")]
-    Read(#[from] std::io::Error),
 }

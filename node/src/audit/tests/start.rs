@@ -163,7 +163,6 @@ async fn a_record_costs_little_beside_the_disk() {
         file.sync_data().unwrap();
     }
     let disk = began.elapsed() / 100;
-    println!("a record takes {recorded:?}, the disk alone {disk:?}");
     assert!(recorded < 3 * disk + std::time::Duration::from_millis(20), "{recorded:?} beside {disk:?}");
 }
 
