@@ -29,12 +29,13 @@ pub mod settings;
 mod sources;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::Stream;
 use tokio::net::TcpListener;
 
+pub use audit::verify::{Unreadable as AuditUnreadable, problems as audit_problems};
 pub use disclose::Release;
 pub use execute::Raw;
 pub use settings::Settings;
@@ -107,27 +108,4 @@ pub async fn run_reloading(
         served = server::serve(Arc::clone(&node), &tls, listener, shutdown) => served,
         never = node::reloading(Arc::clone(&node), reloads) => match never {},
     }
-}
-
-/// What is not as this node wrote it in the audit log of a configuration file: file, line, place in the chain, and what is wrong.
-/// Empty: the log is whole.
-///
-/// # Errors
-/// A configuration, key or log that cannot be read.
-pub fn audit_problems(config: &Path) -> Result<Vec<String>, AuditUnreadable> {
-    let settings = settings::AuditSettings::load(config)?;
-    let key = audit::key::PublicKey::load(&settings.key)?;
-    let report = audit::verify::verify(&settings.file, &key)?;
-    Ok(report.problems.iter().map(ToString::to_string).collect())
-}
-
-/// An audit log that cannot be verified.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditUnreadable {
-    /// its configuration
-    #[error(transparent)]
-    Settings(#[from] settings::SettingsError),
-    /// its key or its files
-    #[error("the audit log or its key cannot be read")]
-    Read(#[from] std::io::Error),
 }

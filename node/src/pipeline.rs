@@ -110,13 +110,11 @@ async fn run(node: &Node, permit: &Permit, entry: &mut Entry) -> Result<Release,
 /// A release with the messages that would be sent.
 fn encoded(release: Release) -> Result<(Release, Vec<FlightData>), Refusal> {
     reached("disclosed");
-    match messages(&release) {
-        Ok(messages) => Ok((release, messages)),
-        Err(_) => {
-            error!("a release could not be encoded");
-            Err(failure())
-        }
-    }
+    let Ok(messages) = messages(&release) else {
+        error!("a release could not be encoded");
+        return Err(failure());
+    };
+    Ok((release, messages))
 }
 
 /// The entry is ended, on disk, before the release leaves.

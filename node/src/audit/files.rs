@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ fn beside(log: &Path, ending: &str) -> PathBuf {
 
 /// The files that were written before the present one, in order, with their numbers.
 pub(super) fn numbered(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(log);
     let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned() + ".";
     let mut found = Vec::new();
     let entries = match fs::read_dir(folder) {
@@ -58,7 +58,7 @@ pub(super) fn all(log: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Opens the file that is written; a new one is in its folder for good before this returns.
 pub(super) fn open(log: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).read(true).append(true).open(log)?;
+    let file = OpenOptions::new().create(true).read(true).append(true).mode(0o640).open(log)?;
     file.sync_all()?;
     sync_folder(log)?;
     Ok(file)
@@ -78,8 +78,12 @@ pub(super) fn rotate(log: &Path) -> io::Result<File> {
 
 /// What is in a file's folder stays there through a power cut.
 pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder(file))?.sync_all()
+}
+
+fn folder(file: &Path) -> &Path {
+    let parent = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    parent.unwrap_or_else(|| Path::new("."))
 }
 
 /// The last line that is on disk.
@@ -120,6 +124,14 @@ impl HeadFile {
             io::Error::new(io::ErrorKind::ResourceBusy, text)
         })?;
         Ok(Self { file, turn: false })
+    }
+
+    /// Both places say that nothing was written yet, and stay so through a power cut.
+    pub(super) fn begin(&mut self, log: &Path, key: &Key) -> io::Result<()> {
+        self.write(&Head::default(), key)?;
+        self.write(&Head::default(), key)?;
+        self.sync()?;
+        sync_folder(log)
     }
 
     /// Writes the head in the older place. It survives this process, and after [`Self::sync`] the machine.

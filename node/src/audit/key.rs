@@ -36,18 +36,27 @@ impl Key {
             .ok_or_else(|| wrong(format!("{} is no Ed25519 private key in PEM (PKCS#8)", path.display())))
     }
 
-    /// Makes a key, on disk before anything is signed with it.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    /// Makes a key. It is used for `first` before it is at its place: where the key is, `first` was done.
+    pub(super) fn create(path: &Path, first: impl FnOnce(&Self) -> io::Result<()>) -> io::Result<Self> {
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .map_err(|_| io::Error::other("the system gives no random numbers for a key"))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut new = path.to_owned().into_os_string();
+        new.push(".new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(armoured(der.as_ref(), "PRIVATE KEY").as_bytes())?;
         file.sync_all()?;
+        let key = Self::load(new.as_ref())?;
+        first(&key)?;
+        fs::rename(&new, path)?;
         super::files::sync_folder(path)?;
-        Self::load(path)
+        Ok(key)
     }
 
     /// The half that verifies.

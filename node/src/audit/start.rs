@@ -53,13 +53,10 @@ pub(super) fn open(settings: &AuditSettings) -> io::Result<(Log, u64)> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let head = HeadFile::open(path)?;
-    let (key, recorded) = keyed(settings)?;
+    let mut head = HeadFile::open(path)?;
+    let (key, recorded) = keyed(settings, &mut head)?;
     let mut before = State::default();
-    let (durable, torn) = match &recorded {
-        Some(recorded) => end(path, &key, recorded, &mut before)?,
-        None => (Point::default(), false),
-    };
+    let (durable, torn) = end(path, &key, &recorded, &mut before)?;
     let file = files::open(path)?;
     let tip = durable.clone();
     let mut log = Log { path: path.clone(), key, file, head, tip, durable, rotate: settings.rotate, torn };
@@ -76,42 +73,24 @@ pub(super) fn open(settings: &AuditSettings) -> io::Result<(Log, u64)> {
     Ok((log, next))
 }
 
-/// The key, made if there is neither key nor log, and the head record unless nothing was ever written.
-fn keyed(settings: &AuditSettings) -> io::Result<(Key, Option<Head>)> {
+/// The key and what the head record says; both are made if there is neither key nor log. A key without a head record is that of
+/// a log that was taken away.
+fn keyed(settings: &AuditSettings, head: &mut HeadFile) -> io::Result<(Key, Head)> {
     let AuditSettings { file: path, key, .. } = settings;
-    let mut written = false;
-    for file in files::all(path)? {
-        written |= fs::metadata(file)?.len() > 0;
-    }
     if !key.try_exists()? {
-        if written {
-            return Err(refused(path, &format!("its key {} is gone: put it back", key.display())));
+        for file in files::all(path)? {
+            if fs::metadata(file)?.len() > 0 {
+                return Err(refused(path, &format!("its key {} is gone: put it back", key.display())));
+            }
         }
-        return Ok((Key::create(key)?, None));
+        return Ok((Key::create(key, |key| head.begin(path, key))?, Head::default()));
     }
     let key = Key::load(key)?;
-    match (files::head(path, &key.public())?, written) {
-        (Found::Head(head, _), _) => Ok((key, Some(head))),
-        (Found::Nothing, false) => Ok((key, None)),
-        (Found::Nothing, true) if first_start_was_cut_short(path, &key)? => Ok((key, Some(Head::default()))),
-        (Found::Nothing, true) => Err(refused(path, "its head record is gone")),
-        (Found::Damaged, _) => Err(refused(path, "its head record is not signed with this node's key")),
+    match files::head(path, &key.public())? {
+        Found::Head(head, _) => Ok((key, head)),
+        Found::Nothing => Err(refused(path, "there is a key, and its head record is gone")),
+        Found::Damaged => Err(refused(path, "its head record is not signed with this node's key")),
     }
-}
-
-/// Before the head record was ever written, nothing but a `started` line, or a part of one, was.
-fn first_start_was_cut_short(path: &Path, key: &Key) -> io::Result<bool> {
-    let all = files::all(path)?;
-    let bytes = fs::read(path)?;
-    let placed = lines(&bytes, &key.public(), false);
-    Ok(all.len() == 1
-        && match placed.as_slice() {
-            [only] => {
-                let started = only.line.as_ref().is_some_and(|line| line.outcome == Outcome::Started);
-                started || (!only.whole && bytes.starts_with(b"{\"seq\":1,"))
-            }
-            _ => false,
-        })
 }
 
 /// Reads the files back to the last start. Gives where the last good line ends, and whether something is after it.
@@ -155,7 +134,9 @@ fn end(path: &Path, key: &Key, recorded: &Head, state: &mut State) -> io::Result
         let text = format!("it ends at line {ends} of the chain and its head record names line {says}");
         return Err(refused(path, &text));
     }
-    found.into_iter().for_each(|line| state.read(line));
+    for line in found {
+        state.read(line);
+    }
     Ok((point, torn))
 }
 
@@ -164,7 +145,7 @@ fn refused(path: &Path, problem: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!(
-            "{problem}; 'jigsaw-node audit verify' tells more; keep the files as evidence and move all of {name}* away to begin a new log"
+            "{problem}; 'jigsaw-node audit verify' tells more; keep the files as evidence: a new log begins where {name}* and the key were moved away"
         ),
     )
 }

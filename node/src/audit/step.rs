@@ -14,8 +14,7 @@ pub(crate) fn reached(step: &str) {
     if name == step && TIMES.fetch_add(1, Ordering::SeqCst) + 1 == times.parse::<usize>().unwrap() {
         let me = std::process::id().to_string();
         std::process::Command::new("kill").args(["-KILL", &me]).status().unwrap();
-        loop {
-            std::thread::park();
-        }
+        // The signal is on its way.
+        std::thread::park();
     }
 }

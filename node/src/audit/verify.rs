@@ -15,6 +15,7 @@ use std::path::Path;
 use super::chain::{digest, lines};
 use super::files::{self, Found, Head};
 use super::key::PublicKey;
+use crate::settings::{AuditSettings, SettingsError};
 use order::in_order;
 use requests::Requests;
 
@@ -84,6 +85,28 @@ impl Chain {
         let file = self.files.get(mark.file).cloned().unwrap_or_default();
         Problem { file, line: mark.line, seq: mark.seq, what }
     }
+}
+
+/// An audit log that cannot be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// its configuration
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// its key or its files
+    #[error("the audit log or its key cannot be read")]
+    Read(#[from] io::Error),
+}
+
+/// What is not as this node wrote it in the audit log of a configuration file: file, line, place in the chain, and what is
+/// wrong. Empty: the log is whole.
+///
+/// # Errors
+/// A configuration, key or log that cannot be read.
+pub fn problems(config: &Path) -> Result<Vec<String>, Unreadable> {
+    let settings = AuditSettings::load(config)?;
+    let report = verify(&settings.file, &PublicKey::load(&settings.key)?)?;
+    Ok(report.problems.iter().map(ToString::to_string).collect())
 }
 
 /// Verifies all files of the log.

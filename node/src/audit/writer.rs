@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tracing::error;
@@ -17,7 +17,7 @@ use super::{now, step};
 const GROUP: usize = 1024;
 /// Most refusals that are kept while the log cannot be written, to be written when it can.
 const OWED: usize = 1024;
-/// Longest time that what nobody waits for is not on disk.
+/// Longest time that what nobody waits for, and the head record, are not on disk.
 const LAG: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
@@ -42,20 +42,22 @@ pub(super) struct Writer {
     owed: Vec<Line>,
     /// how many more there were
     unrecorded: u64,
+    /// since when there is something that a power cut would take, or that is owed
+    unsettled: Option<Instant>,
 }
 
 impl Writer {
     pub(super) fn new(log: Log) -> Self {
-        Self { log, pending: vec![], owed: vec![], unrecorded: 0 }
+        Self { log, pending: vec![], owed: vec![], unrecorded: 0, unsettled: None }
     }
 
     /// Writes until nobody can ask for more.
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
         loop {
-            let first = if self.pending.is_empty() && self.owed.is_empty() && self.unrecorded == 0 {
-                messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                messages.recv_timeout(LAG)
+            let first = match self.unsettled.map(|since| LAG.saturating_sub(since.elapsed())) {
+                None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(Duration::ZERO) => Err(RecvTimeoutError::Timeout),
+                Some(left) => messages.recv_timeout(left),
             };
             match first {
                 Ok(first) => self.group(first, messages),
@@ -64,9 +66,6 @@ impl Writer {
             }
         }
         self.settle();
-        if let Err(problem) = self.log.head.sync() {
-            error!(error = %problem.kind(), "the audit log's head record cannot be written");
-        }
     }
 
     /// Takes whatever else waits, and writes it.
@@ -101,9 +100,11 @@ impl Writer {
 
     /// What nobody waits for is on disk after this, unless it cannot be.
     fn settle(&mut self) {
+        self.unsettled = None;
         let (written, _) = self.commit(vec![], true);
         if let Err(problem) = written.and_then(|()| self.log.head.sync()) {
             error!(error = %problem.kind(), "the audit log cannot be written");
+            self.unsettled = Some(Instant::now());
         }
     }
 
@@ -111,6 +112,7 @@ impl Writer {
         if lines.is_empty() {
             return;
         }
+        self.unsettled.get_or_insert_with(Instant::now);
         let (written, lost) = self.commit(lines, !waiting.is_empty());
         if let Err(problem) = &written {
             error!(error = %problem.kind(), lines = lost, "the audit log cannot be written");
@@ -132,18 +134,16 @@ impl Writer {
         }
         group.extend(lines);
         let written = self.log.commit(&mut group, durably);
-        match &written {
-            Ok(()) => self.unrecorded = 0,
-            Err(_) => {
-                let lost = std::mem::take(&mut self.pending).into_iter().chain(group);
-                let lost: Vec<Line> = lost.filter_map(unwritten).collect();
-                let count = lost.len();
-                self.unrecorded += count.saturating_sub(OWED) as u64;
-                self.owed = lost;
-                self.owed.truncate(OWED);
-                return (written, count);
-            }
+        if written.is_err() {
+            let lost = std::mem::take(&mut self.pending).into_iter().chain(group);
+            let lost: Vec<Line> = lost.filter_map(unwritten).collect();
+            let count = lost.len();
+            self.unrecorded += count.saturating_sub(OWED) as u64;
+            self.owed = lost;
+            self.owed.truncate(OWED);
+            return (written, count);
         }
+        self.unrecorded = 0;
         if durably {
             self.pending.clear();
         } else {

@@ -95,7 +95,7 @@ impl Filter {
     fn takes(&self, line: &Line) -> bool {
         self.since.as_ref().is_none_or(|since| *since <= line.time)
             && self.query.as_ref().is_none_or(|query| *query == line.query)
-            && self.outcome.map_or(line.outcome.ends(), |outcome| outcome == line.outcome)
+            && self.outcome.map_or_else(|| line.outcome.ends(), |outcome| outcome == line.outcome)
     }
 }
 

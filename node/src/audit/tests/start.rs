@@ -146,6 +146,26 @@ async fn the_chain_goes_on_through_files() {
     bench.is_whole();
 }
 
+/// What the record costs beyond the disk's own time; the bound is wide, for a busy machine and a debug build.
+#[tokio::test]
+async fn a_record_costs_little_beside_the_disk() {
+    let bench = Bench::new(u64::MAX);
+    let audit = bench.open();
+    let began = Instant::now();
+    for _ in 0..100 {
+        released(&audit).await.unwrap();
+    }
+    let recorded = began.elapsed() / 100;
+    let mut file = fs::File::create(bench.dir.path().join("plain")).unwrap();
+    let began = Instant::now();
+    for _ in 0..100 {
+        file.write_all(&[b'x'; 1000]).unwrap();
+        file.sync_data().unwrap();
+    }
+    let disk = began.elapsed() / 100;
+    assert!(recorded < 3 * disk + std::time::Duration::from_millis(20), "{recorded:?} beside {disk:?}");
+}
+
 /// Many at once share the disk's waits, and all are in the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_are_committed_together() {

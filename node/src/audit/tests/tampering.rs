@@ -41,6 +41,12 @@ fn edit(place: &Place, edit: impl FnOnce(&mut Vec<String>, usize)) {
     fs::write(&place.0, text).unwrap();
 }
 
+fn restore(kept: Vec<(Vec<u8>, PathBuf)>) {
+    for (bytes, file) in kept {
+        fs::write(file, bytes).unwrap();
+    }
+}
+
 /// Tampers at every place in turn, and undoes it.
 async fn at_each(tamper: impl Fn(&Bench, &Place), check: impl Fn(&Place, &[Problem], usize)) {
     let bench = small().await;
@@ -49,7 +55,7 @@ async fn at_each(tamper: impl Fn(&Bench, &Place), check: impl Fn(&Place, &[Probl
         let kept: Vec<_> = bench.files().into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
         tamper(&bench, place);
         check(place, &bench.verify().problems, places.len());
-        kept.into_iter().for_each(|(bytes, file)| fs::write(file, bytes).unwrap());
+        restore(kept);
     }
     bench.is_whole();
 }
@@ -137,7 +143,7 @@ async fn a_moved_line_is_named() {
             let problems = bench.verify().problems;
             assert_eq!(problems.len(), 1, "{from:?} to {to:?}: {problems:?}");
             is(&problems[0], &to, 0, from.2, "moved");
-            kept.into_iter().for_each(|(bytes, file)| fs::write(file, bytes).unwrap());
+            restore(kept);
         }
     }
 }
@@ -167,7 +173,7 @@ async fn a_cut_end_is_named() {
                 for file in bench.files().iter().rev().take_while(|file| **file != place.0) {
                     fs::remove_file(file).unwrap();
                 }
-                edit(place, |lines, at| lines.truncate(at));
+                edit(place, Vec::truncate);
                 if half {
                     let text = fs::read_to_string(&place.0).unwrap();
                     fs::write(&place.0, text + "{\"seq\":1,\"previous\"").unwrap();
@@ -232,6 +238,19 @@ async fn two_histories_do_not_make_one() {
     is(&problems[1], &place, 1, 6, "does not name the line before");
 }
 
+/// The log and its head record taken away, and the key left: no new log begins under the old key.
+#[tokio::test]
+async fn a_key_without_a_log_begins_none() {
+    let bench = small().await;
+    bench.files().into_iter().for_each(|file| fs::remove_file(file).unwrap());
+    assert!(bench.refused().contains("names line 13"), "{}", bench.refused());
+    fs::remove_file(bench.dir.path().join("audit.jsonl.head")).unwrap();
+    assert!(bench.refused().contains("its head record is gone"), "{}", bench.refused());
+    fs::remove_file(&bench.settings.key).unwrap();
+    drop(bench.open());
+    bench.is_whole();
+}
+
 #[tokio::test]
 async fn a_tampered_head_record_is_named() {
     let bench = small().await;
@@ -257,7 +276,7 @@ async fn every_changed_byte_is_found() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(&file, &changed).unwrap();
-        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        let line = bytes[..at].split(|byte| *byte == b'\n').count();
         let problems = bench.verify().problems;
         assert!(
             problems.iter().any(|problem| problem.line == line),

@@ -13,22 +13,22 @@ use crate::audit::verify::verify;
 const FOLDER: &str = "JIGSAW_TEST_FOLDER";
 const STEP: &str = "JIGSAW_TEST_KILL_AT";
 
-/// Every step, which time it is reached, and how the next start finds the first request. Lines are written at the start, when
-/// the request is asked, and when it ends, in this order.
+/// Every step, which time it is reached, and how the next start may find the first request. Lines are written at the start, when
+/// a request is asked, and when it ends; what waits at the same time is written together.
 const STEPS: [(&str, &[&str]); 14] = [
     ("half written:1", &[""]),
     ("written:1", &[""]),
     ("durable:1", &[""]),
-    // The other thread may have written it, or not yet.
+    // The other thread may have written what was asked, or not yet.
     ("asked:1", &["", "crashed"]),
-    ("half written:2", &[""]),
-    ("written:2", &["crashed"]),
     ("validated:1", &["", "crashed"]),
-    ("executed:1", &["crashed"]),
-    ("disclosed:1", &["crashed"]),
-    ("half written:3", &["crashed"]),
+    ("executed:1", &["", "crashed"]),
+    ("disclosed:1", &["", "crashed"]),
+    ("half written:2", &["", "crashed"]),
+    ("written:2", &["crashed", "released"]),
+    ("half written:3", &["crashed", "released"]),
     ("written:3", &["released"]),
-    ("durable:2", &["released"]),
+    ("durable:2", &["crashed", "released"]),
     ("told:2", &["released"]),
     ("recorded:1", &["released"]),
 ];
