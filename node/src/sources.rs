@@ -1,6 +1,7 @@
 //! A node's own tables: opened, mapped to their contracts, kept warm.
 
 mod cells;
+mod kept;
 mod location;
 mod mapping;
 mod open;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::FutureExt;
 use jigsaw_proto::contract::{Contract, Role};
@@ -29,6 +31,7 @@ pub(crate) struct Dataset {
     policy: Policy,
     provider: Arc<dyn TableProvider>,
     files: location::Files,
+    kept: kept::Kept,
     settings: DatasetSettings,
 }
 
@@ -67,7 +70,16 @@ impl Dataset {
         let mut visible = settings.contract.clone();
         visible.columns.retain(|column| column.role != Role::Hidden);
         let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
-        Ok(Self { contract, visible, contract_text, policy, provider, files, settings })
+        Ok(Self {
+            contract,
+            visible,
+            contract_text,
+            policy,
+            provider,
+            files,
+            kept: kept::Kept::default(),
+            settings,
+        })
     }
 
     /// The contract without its hidden columns: what a fragment may name.
@@ -83,7 +95,12 @@ impl Dataset {
         &self.policy
     }
 
-    /// The table, with exactly the contract's columns.
+    /// The table, with exactly the contract's columns: its files in the state `state`, or their rows where they are few.
+    pub(crate) async fn table(&self, state: &str, session: &SessionState) -> Arc<dyn TableProvider> {
+        self.kept.or(&self.provider, state, self.files.bytes(), session).await
+    }
+
+    #[cfg(test)]
     pub(crate) fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::clone(&self.provider)
     }

@@ -120,10 +120,9 @@ impl Approved {
         self.datasets.values().cloned().collect()
     }
 
-    /// What decides on the physical plan: the fragment's words and the state of the data.
-    pub(crate) fn plan_key(&self) -> String {
-        let states = self.datasets.values().map(|dataset| dataset.state_key());
-        format!("{}\n{:?}", states.collect::<Vec<_>>().join(" "), self.fragment)
+    /// The state of the files of each dataset it reads.
+    pub(crate) fn states(&self) -> BTreeMap<DatasetName, String> {
+        self.datasets.iter().map(|(name, dataset)| (name.clone(), dataset.state_key())).collect()
     }
 
     /// Hash of the policies that decide.

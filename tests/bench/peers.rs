@@ -51,3 +51,11 @@ pub(crate) fn resident_mib() -> f64 {
     let kib: f64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
     kib / 1024.0
 }
+
+/// What this process has had of the cores so far, in milliseconds. Linux counts in hundredths of a second.
+pub(crate) fn cpu_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program, in brackets, may hold spaces; user and system time are the 12th and 13th word after it.
+    let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    words.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
+}
