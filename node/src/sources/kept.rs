@@ -1,6 +1,7 @@
 //! Small tables, kept decoded: opening a file costs more than reading a few thousand rows of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -8,7 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::execute_stream;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 
 /// Files larger than this together, in bytes, are read anew for each question.
 const MAX_FILES: u64 = 1024 * 1024;
@@ -21,13 +22,14 @@ pub(super) struct Kept(Mutex<Option<Rows>>);
 
 struct Rows {
     state: String,
-    table: Arc<dyn TableProvider>,
+    /// `None`: too many
+    table: Option<Arc<dyn TableProvider>>,
 }
 
 impl Kept {
     /// `files`, or its rows if they are few. `state` says which files there are, `bytes` how large they are together.
     ///
-    /// A file that cannot be read is left for the question to fail over.
+    /// Files that cannot be read are left for the question to fail over.
     pub(super) async fn or(
         &self,
         files: &Arc<dyn TableProvider>,
@@ -40,14 +42,16 @@ impl Kept {
             return Arc::clone(files);
         }
         if let Some(rows) = self.lock().as_ref().filter(|rows| rows.state == state) {
-            return Arc::clone(&rows.table);
+            return Arc::clone(rows.table.as_ref().unwrap_or(files));
         }
-        let Ok(Some(table)) = decoded(files, session).await else { return Arc::clone(files) };
-        *self.lock() = Some(Rows { state: state.to_owned(), table: Arc::clone(&table) });
-        table
+        // A damaged column, over which a reader may even panic, is no reason to fail questions that do not read it.
+        let decoded = AssertUnwindSafe(decoded(files, session)).catch_unwind().await;
+        let Ok(Ok(table)) = decoded else { return Arc::clone(files) };
+        *self.lock() = Some(Rows { state: state.to_owned(), table: table.clone() });
+        table.unwrap_or_else(|| Arc::clone(files))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Rows>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Rows>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

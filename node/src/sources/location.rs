@@ -66,9 +66,13 @@ impl Files {
     }
 
     fn stamps(&self) -> impl Iterator<Item = (PathBuf, i64, u64)> {
-        let paths = self.local.as_ref().map(|local| matching(&local.pattern)).unwrap_or_default();
-        paths.into_iter().filter_map(|path| {
-            let metadata = fs::metadata(&path).ok()?;
+        let paths = self.local.as_ref().map(|local| match local.pattern.contains(['*', '?', '[']) {
+            true => matching(&local.pattern),
+            // Walking its folders for a file whose name is known takes longer than a short question.
+            false => vec![PathBuf::from(&local.pattern)],
+        });
+        paths.unwrap_or_default().into_iter().filter_map(|path| {
+            let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
             let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
             Some((path, i64::try_from(changed.as_nanos()).ok()?, metadata.len()))
         })
@@ -116,11 +120,6 @@ fn local(settings: &DatasetSettings) -> Result<Files, String> {
 }
 
 fn matching(pattern: &str) -> Vec<PathBuf> {
-    // Walking the folders is the dearer part of a short question.
-    if !pattern.contains(['*', '?', '[']) {
-        let path = PathBuf::from(pattern);
-        return if path.is_file() { vec![path] } else { vec![] };
-    }
     let mut paths: Vec<PathBuf> = match glob::glob(pattern) {
         Ok(paths) => paths.filter_map(Result::ok).filter(|path| path.is_file()).collect(),
         Err(_) => vec![],
