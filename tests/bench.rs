@@ -16,7 +16,8 @@ mod peers;
 #[path = "bench/rows.rs"]
 mod rows;
 
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::Instant;
 
 use clap::Parser;
 use harness::federation::{Federation, Policy};
@@ -30,6 +31,9 @@ struct Arguments {
     /// Rows per node, one table each
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000])]
     rows: Vec<usize>,
+    /// Ask nothing but the federation, and only questions whose name has this in it: for a profiler
+    #[arg(long, value_name = "QUESTION")]
+    only: Option<String>,
 }
 
 /// Questions, in the words of everybody.
@@ -51,12 +55,26 @@ async fn main() {
     let cores = std::thread::available_parallelism().unwrap();
     println!("33 nodes, {cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
     println!(
-        "| rows per node | question | federation ms | bare fan-out ms | DataFusion ms | DuckDB ms | federation : DataFusion | planning ms | bytes out per node | of bytes on disk |"
+        "| rows per node | question | federation ms (CPU) | bare fan-out ms (CPU) | DataFusion ms (CPU) | DuckDB ms | federation : DataFusion (CPU) | planning ms | bytes out per node | of bytes on disk |"
     );
     println!("|-|-|-|-|-|-|-|-|-|-|");
     for rows in arguments.rows {
-        measure(rows, arguments.runs).await;
+        match &arguments.only {
+            Some(name) => alone(rows, arguments.runs, name).await,
+            None => measure(rows, arguments.runs).await,
+        }
     }
+}
+
+/// The federation without its peers.
+async fn alone(rows: usize, runs: usize, question: &str) {
+    let dir = rows::folder(rows).unwrap();
+    let federation = Federation::builder(&dir, rows::nodes()).policy(Policy::Open).start().await.unwrap();
+    for (name, sql) in QUESTIONS.iter().filter(|(name, _)| name.contains(question)) {
+        let asked = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
+        println!("| {rows} | {name} | {asked} |");
+    }
+    federation.stop().await.unwrap();
 }
 
 /// One table of every question over so many rows a node.
@@ -70,22 +88,20 @@ async fn measure(rows: usize, runs: usize) {
     let single = peers::DataFusion::over(&dir).await;
     let fan_out = fan_out::FanOut::to(&federation).await;
     for (name, sql) in QUESTIONS {
-        let bare = median(runs, async || fan_out.ping().await).await;
-        let asked = median(runs, async || drop(federation.ask(sql).await.unwrap())).await;
-        let planning = median(runs, async || {
+        let bare = timed(runs, async || fan_out.ping().await).await;
+        let asked = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
+        let planning = timed(runs, async || {
             drop(federation.plan(sql, harness::federation::Asking::default()).await.unwrap());
         })
         .await;
-        let alone = median(runs, async || single.ask(sql).await).await;
+        let alone = timed(runs, async || single.ask(sql).await).await;
         let duck = peers::duckdb(&dir, sql, runs).map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
         let bytes = fan_out.bytes(sql, &federation).await;
         println!(
-            "| {rows} | {name} | {:.1} | {:.1} | {:.1} | {duck} | {:.2} | {:.1} | {bytes} | {:.4} % |",
-            ms(asked),
-            ms(bare),
-            ms(alone),
-            asked.as_secs_f64() / alone.as_secs_f64(),
-            ms(planning),
+            "| {rows} | {name} | {asked} | {bare} | {alone} | {duck} | {:.2} ({:.2}) | {:.1} | {bytes} | {:.4} % |",
+            asked.wall / alone.wall,
+            asked.cpu / alone.cpu,
+            planning.wall,
             100.0 * bytes / rows::bytes_per_node(&dir),
         );
     }
@@ -93,22 +109,35 @@ async fn measure(rows: usize, runs: usize) {
     federation.stop().await.unwrap();
 }
 
-/// The median time of `run`, after two that warm up.
-async fn median(runs: usize, mut run: impl AsyncFnMut()) -> Duration {
-    let mut times = Vec::with_capacity(runs);
-    for round in 0..runs + 2 {
-        let started = Instant::now();
-        run().await;
-        if round >= 2 {
-            times.push(started.elapsed());
-        }
-    }
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+/// What one run takes, in milliseconds.
+struct Cost {
+    /// the median
+    wall: f64,
+    /// of all cores, the mean: other work on the machine makes a run late, but hardly dearer
+    cpu: f64,
 }
 
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ({:.1})", self.wall, self.cpu)
+    }
+}
+
+/// What `run` takes, after two that warm up.
+async fn timed(runs: usize, mut run: impl AsyncFnMut()) -> Cost {
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..2 {
+        run().await;
+    }
+    let before = peers::cpu_ms();
+    for _ in 0..runs {
+        let started = Instant::now();
+        run().await;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    let cpu = (peers::cpu_ms() - before) / f64::from(u32::try_from(runs).unwrap_or(1));
+    times.sort_by(f64::total_cmp);
+    Cost { wall: times.get(times.len() / 2).copied().unwrap_or_default(), cpu }
 }
 
 fn commit() -> String {

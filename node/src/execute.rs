@@ -26,6 +26,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use jigsaw_proto::types::DataType;
 use tokio::time::Instant;
 
+pub(crate) use expr::engine_type;
 pub(crate) use guarded::Guarded;
 pub(crate) use holders::Holders;
 pub(crate) use holdings::Holding;
@@ -132,8 +133,13 @@ pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Dura
 }
 
 /// The logical plan of a fragment: its input, the complete aggregation with contributor counts, and the final columns.
-fn logical(approved: &Approved, node: &str, secret: Secret) -> Result<LogicalPlan, DataFusionError> {
-    let input = relation::lower(approved, node)?;
+fn logical(
+    approved: &Approved,
+    tables: &relation::Tables,
+    node: &str,
+    secret: Secret,
+) -> Result<LogicalPlan, DataFusionError> {
+    let input = relation::lower(approved, tables, node)?;
     measure::aggregate(approved, input, secret)
 }
 

@@ -1,6 +1,7 @@
 //! A node's own tables: opened, mapped to their contracts, kept warm.
 
 mod cells;
+mod kept;
 mod location;
 mod mapping;
 mod open;
@@ -13,6 +14,7 @@ use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
+use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::FutureExt;
 use jigsaw_proto::contract::{Contract, Role};
@@ -36,6 +38,7 @@ struct Opened {
     contract_text: String,
     provider: Arc<dyn TableProvider>,
     files: location::Files,
+    kept: kept::Kept,
     settings: DatasetSettings,
 }
 
@@ -86,7 +89,8 @@ impl Dataset {
         let mut visible = settings.contract.clone();
         visible.columns.retain(|column| column.role != Role::Hidden);
         let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
-        let opened = Opened { contract, visible, contract_text, provider, files, settings };
+        let kept = kept::Kept::default();
+        let opened = Opened { contract, visible, contract_text, provider, files, kept, settings };
         Self { opened: Arc::new(opened), policy }
     }
 
@@ -108,7 +112,12 @@ impl Dataset {
         &self.policy
     }
 
-    /// The table, with exactly the contract's columns.
+    /// The table, with exactly the contract's columns: its files in the state `state`, or their rows where they are few.
+    pub(crate) async fn table(&self, state: &str, session: &SessionState) -> Arc<dyn TableProvider> {
+        self.opened.kept.or(&self.opened.provider, state, self.opened.files.bytes(), session).await
+    }
+
+    #[cfg(test)]
     pub(crate) fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::clone(&self.opened.provider)
     }

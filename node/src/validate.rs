@@ -233,11 +233,15 @@ impl Approved {
         self.datasets.values().cloned().collect()
     }
 
-    /// What decides on the physical plan: the fragment's words, the state of the data, and the policies, whose thresholds
+    /// What decides on the physical plan beside the state of the data: the fragment's words, and the policies, whose thresholds
     /// are what contributors are counted up to.
     pub(crate) fn plan_key(&self) -> String {
-        let states = self.datasets.values().map(|dataset| dataset.state_key());
-        format!("{}\n{}\n{:?}", self.policy_hash(), states.collect::<Vec<_>>().join(" "), self.fragment)
+        format!("{}\n{:?}", self.policy_hash(), self.fragment)
+    }
+
+    /// The state of the files of each dataset it reads.
+    pub(crate) fn states(&self) -> BTreeMap<DatasetName, String> {
+        self.datasets.iter().map(|(name, dataset)| (name.clone(), dataset.state_key())).collect()
     }
 
     /// Hash of the policies that decide.

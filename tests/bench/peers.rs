@@ -14,7 +14,7 @@ pub(crate) struct DataFusion {
 
 impl DataFusion {
     pub(crate) async fn over(dir: &Path) -> Self {
-        let context = SessionContext::new_with_config(SessionConfig::new().with_batch_size(32 * 1024));
+        let context = SessionContext::new_with_config(SessionConfig::new().with_batch_size(16 * 1024));
         let files = (0..NODES).map(|node| format!("{}/{}/data/env_reading.parquet", dir.display(), id(node)));
         let table =
             context.read_parquet(files.collect::<Vec<_>>(), ParquetReadOptions::default()).await.unwrap();
@@ -50,4 +50,12 @@ pub(crate) fn resident_mib() -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: f64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
     kib / 1024.0
+}
+
+/// What this process has had of the cores so far, in milliseconds. Linux counts in hundredths of a second.
+pub(crate) fn cpu_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program, in brackets, may hold spaces; user and system time are the 12th and 13th word after it.
+    let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    words.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
 }

@@ -102,8 +102,8 @@ fn hashes(entities: &ArrayRef) -> Result<UInt64Array> {
         hasher.write(bytes);
         hasher.finish()
     };
-    let texts = cast(entities, &DataType::Utf8)?;
-    Ok(texts.as_string::<i32>().iter().map(|text| text.map(|text| hash(text.as_bytes()))).collect())
+    let texts = cast(entities, &DataType::Utf8View)?;
+    Ok(texts.as_string_view().iter().map(|text| text.map(|text| hash(text.as_bytes()))).collect())
 }
 
 /// One group, for queries without keys.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions::{core, datetime, math, string, unicode};
@@ -14,6 +15,14 @@ use jigsaw_proto::types::{DataType, TimeUnit};
 use super::guarded::{Guarded, GuardedCast};
 use super::relation::column;
 use super::total::{DaysBetween, TotalAbs, TotalArithmetic, TotalNegate};
+
+/// The type that columns and constants have in the engine. Text is read and grouped as views: one copy less of each cell.
+pub(crate) fn engine_type(data_type: &DataType) -> ArrowType {
+    match data_type {
+        DataType::Text => ArrowType::Utf8View,
+        other => other.to_arrow(),
+    }
+}
 
 /// An expression of the language as the engine's.
 pub(super) fn lower(expr: &Expr) -> Result<PlanExpr> {
@@ -31,7 +40,7 @@ pub(super) fn lower(expr: &Expr) -> Result<PlanExpr> {
             PlanExpr::InList(InList::new(boxed(operand)?, list.collect::<Result<_>>()?, *negated))
         }
         Expr::Like { operand, pattern, negated, ignore_case } => {
-            let pattern = Box::new(lit(pattern.as_str()));
+            let pattern = Box::new(text(pattern));
             PlanExpr::Like(Like::new(*negated, boxed(operand)?, pattern, None, *ignore_case))
         }
         Expr::Case { branches, otherwise } => case(branches, otherwise.as_deref())?,
@@ -104,9 +113,9 @@ fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
 fn cast(operand: PlanExpr, to: &DataType) -> PlanExpr {
     match to {
         DataType::Text | DataType::Date | DataType::Timestamp { .. } => {
-            ScalarUDF::from(GuardedCast::new(to.to_arrow())).call(vec![operand])
+            ScalarUDF::from(GuardedCast::new(engine_type(to))).call(vec![operand])
         }
-        _ => PlanExpr::TryCast(TryCast::new(Box::new(operand), to.to_arrow())),
+        _ => PlanExpr::TryCast(TryCast::new(Box::new(operand), engine_type(to))),
     }
 }
 
@@ -165,9 +174,16 @@ fn registered(function: Function) -> Result<Arc<ScalarUDF>> {
     })
 }
 
+/// Constant text.
+pub(super) fn text(text: &str) -> PlanExpr {
+    lit(ScalarValue::Utf8View(Some(text.to_owned())))
+}
+
 /// A constant of the language as the engine's.
 pub(super) fn scalar(literal: &Literal) -> Result<ScalarValue> {
-    let Some(value) = literal.value() else { return ScalarValue::try_from(&literal.data_type().to_arrow()) };
+    let Some(value) = literal.value() else {
+        return ScalarValue::try_from(&engine_type(literal.data_type()));
+    };
     let narrow = |value: i64| {
         i32::try_from(value).map_err(|_| DataFusionError::Plan("a constant outside its type".to_owned()))
     };
@@ -186,7 +202,7 @@ pub(super) fn scalar(literal: &Literal) -> Result<ScalarValue> {
         }
         (_, Value::Integer(value)) => ScalarValue::from(*value),
         (_, Value::Float(value)) => ScalarValue::from(*value),
-        (_, Value::Text(text)) => ScalarValue::from(text.as_str()),
+        (_, Value::Text(text)) => ScalarValue::Utf8View(Some(text.clone())),
         (DataType::Decimal { precision, scale }, Value::Decimal(value)) => {
             ScalarValue::Decimal128(Some(*value), *precision, scale.cast_signed())
         }

@@ -1,17 +1,24 @@
 //! Relations as plans over this node's tables, with the entity of every row carried along.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use datafusion::arrow::datatypes::DataType as ArrowType;
+use datafusion::catalog::TableProvider;
 use datafusion::common::{Column as PlanColumn, JoinType, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast};
 use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::fragment::{Join, JoinKind, Relation};
 use jigsaw_proto::id::DatasetName;
 
-use super::expr::lower as lower_expr;
+use super::expr::{lower as lower_expr, text};
 use crate::sources::Dataset;
 use crate::validate::{Approved, counted_entities};
+
+/// The tables of the datasets that a fragment reads.
+pub(super) type Tables = BTreeMap<DatasetName, Arc<dyn TableProvider>>;
 
 /// A plan, and where each kind of entity is in its rows.
 pub(super) struct Lowered {
@@ -23,12 +30,13 @@ pub(super) struct Lowered {
 ///
 /// The columns of a plan are those of the relation's scope, in its order, then one for each kind of entity; a join has the
 /// columns of its sides one after the other.
-pub(super) fn lower(approved: &Approved, node: &str) -> Result<Lowered> {
-    Builder { approved, node }.relation(&approved.fragment().input)
+pub(super) fn lower(approved: &Approved, tables: &Tables, node: &str) -> Result<Lowered> {
+    Builder { approved, tables, node }.relation(&approved.fragment().input)
 }
 
 struct Builder<'a> {
     approved: &'a Approved,
+    tables: &'a Tables,
     node: &'a str,
 }
 
@@ -53,11 +61,12 @@ impl Builder<'_> {
     fn scan(&self, dataset: &DatasetName, alias: &str) -> Result<Lowered> {
         let held = self.approved.dataset(dataset);
         let held = held.ok_or_else(|| DataFusionError::Plan("a dataset that was not approved".to_owned()))?;
-        let plan =
-            LogicalPlanBuilder::scan(TableReference::bare(alias), provider_as_source(held.provider()), None)?;
+        let unread = || DataFusionError::Plan("a dataset without a table".to_owned());
+        let table = provider_as_source(Arc::clone(self.tables.get(dataset).ok_or_else(unread)?));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(alias), table, None)?;
         let entities = counted_entities(held).map(|name| column(alias, name)).collect();
         let columns = held.visible().columns.iter().map(|named| column(alias, named.name.as_str()));
-        let columns = columns.chain([lit(self.node).alias(NODE_COLUMN)]).collect();
+        let columns = columns.chain([text(self.node).alias(NODE_COLUMN)]).collect();
         projected(Lowered { plan, entities }, columns, alias)
     }
 
@@ -87,7 +96,7 @@ impl Builder<'_> {
         let same = |input: &Relation| -> Result<Lowered> {
             let Lowered { plan, entities } = self.relation(input)?;
             // The same kind of entity may have a key of another type at another dataset; it is hashed as text anyway.
-            let entities = entities.into_iter().map(|entity| cast(entity, ArrowType::Utf8)).collect();
+            let entities = entities.into_iter().map(|entity| cast(entity, ArrowType::Utf8View)).collect();
             let columns = self.columns(input)?.into_iter().map(|named| column(&named.relation, &named.name));
             let columns = columns.zip(&names).map(|(column, name)| column.alias(name));
             projected(Lowered { plan, entities }, columns.collect(), alias)

@@ -20,6 +20,8 @@ use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::wire::FragmentRequest;
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -32,6 +34,9 @@ use crate::settings::DatasetSettings;
 use crate::sources::Dataset;
 use crate::validate::{Approved, validate};
 
+/// A file of so many bytes is read anew for each question.
+const LARGE: usize = 1024 * 1024;
+
 /// A node's inside: datasets in Parquet files and the engine, without the server.
 struct Bench {
     dir: TempDir,
@@ -40,8 +45,14 @@ struct Bench {
 }
 
 impl Bench {
-    /// Datasets of one file each, with the freest policy their contract allows.
+    /// Datasets of one file each, with the freest policy their contract allows. The files are too large for their rows to
+    /// be kept in memory.
     async fn open(threads: usize, tables: &[(&str, &RecordBatch)]) -> Self {
+        Self::padded(threads, tables, LARGE).await
+    }
+
+    /// The same with files of `padding` bytes besides their rows.
+    async fn padded(threads: usize, tables: &[(&str, &RecordBatch)], padding: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Engine::runtime(256 * 1024 * 1024).unwrap();
         let mut datasets = BTreeMap::new();
@@ -49,7 +60,7 @@ impl Bench {
             let contract = Contract::parse(contract).unwrap();
             let folder = dir.path().join(contract.name.as_str());
             std::fs::create_dir(&folder).unwrap();
-            write(&folder.join("a.parquet"), rows);
+            write(&folder.join("a.parquet"), rows, padding);
             let (name, settings) = (contract.name.clone(), settings(contract, &folder));
             datasets.insert(name, Arc::new(Dataset::open(settings, &runtime).await.unwrap()));
         }
@@ -104,8 +115,11 @@ fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
     }
 }
 
-fn write(path: &Path, rows: &RecordBatch) {
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), rows.schema(), None).unwrap();
+fn write(path: &Path, rows: &RecordBatch, padding: usize) {
+    let remark = vec![KeyValue::new("remark".to_owned(), "-".repeat(padding))];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(remark)).build();
+    let file = File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
     writer.write(rows).unwrap();
     writer.close().unwrap();
 }

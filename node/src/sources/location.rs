@@ -66,10 +66,22 @@ impl Files {
             .join("\n")
     }
 
+    /// Bytes of all files together; `None` where they are not on this machine.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.local.is_some().then(|| self.stamps().map(|(_, _, size)| size).sum())
+    }
+
     fn stamps(&self) -> impl Iterator<Item = (PathBuf, i64, u64)> {
-        let paths = self.local.as_ref().map(|local| matching(&local.pattern)).unwrap_or_default();
-        paths.into_iter().filter_map(|path| {
-            let metadata = fs::metadata(&path).ok()?;
+        let paths = self.local.as_ref().map(|local| {
+            if local.pattern.contains(['*', '?', '[']) {
+                matching(&local.pattern)
+            } else {
+                // Walking the folders for a file whose name is known takes longer than a short question.
+                vec![PathBuf::from(&local.pattern)]
+            }
+        });
+        paths.unwrap_or_default().into_iter().filter_map(|path| {
+            let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
             let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
             Some((path, i64::try_from(changed.as_nanos()).ok()?, metadata.len()))
         })

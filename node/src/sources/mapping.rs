@@ -19,7 +19,7 @@ use jigsaw_proto::contract::Contract;
 
 use super::sanitised;
 use crate::config::FormatWord;
-use crate::execute::Guarded;
+use crate::execute::{Guarded, engine_type};
 use crate::settings::DatasetSettings;
 
 /// The name of the files in a mapping `select`.
@@ -136,7 +136,7 @@ fn conformed(
             format!("{from} has no column {name}, which the contract has: write a select that gives it, CAST(NULL AS {}) AS {name} if it is not recorded", column.data_type)
         })?;
         let (qualifier, field) = schema.qualified_field(place);
-        let wanted = column.data_type.to_arrow();
+        let wanted = engine_type(&column.data_type);
         let cell = Expr::Column(Column::new(qualifier.cloned(), field.name()));
         let csv = settings.format == FormatWord::Csv && settings.select.is_none();
         let value = if *field.data_type() == wanted {
@@ -161,7 +161,7 @@ fn conformed(
 fn is_lossless(from: &ArrowType, to: &ArrowType) -> bool {
     use ArrowType as T;
     match (from, to) {
-        (T::Utf8View | T::LargeUtf8 | T::Dictionary(..), T::Utf8)
+        (T::Utf8 | T::LargeUtf8 | T::Dictionary(..), T::Utf8View)
         | (T::Int8 | T::Int16 | T::UInt8 | T::UInt16, T::Int32)
         | (T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32, T::Int64)
         | (T::Float32 | T::Int8 | T::Int16 | T::Int32, T::Float64) => true,

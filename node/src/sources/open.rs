@@ -37,11 +37,9 @@ pub(super) async fn open(
 }
 
 fn session(runtime: &Arc<RuntimeEnv>) -> SessionState {
-    let mut config = SessionConfig::new();
-    config.options_mut().execution.parquet.schema_force_view_types = false;
     SessionStateBuilder::new()
         .with_default_features()
-        .with_config(config)
+        .with_config(SessionConfig::new())
         .with_runtime_env(Arc::clone(runtime))
         .build()
 }

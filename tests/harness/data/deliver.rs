@@ -9,6 +9,7 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::dice::rounded;
@@ -19,6 +20,8 @@ use super::{DatasetFiles, Format, Result};
 enum Shape {
     /// one Parquet file in the contract's shape
     Plain,
+    /// the same, larger than the files whose rows a node keeps in memory
+    Large,
     /// two of them in a folder
     Parts,
     /// CSV in the contract's shape
@@ -115,6 +118,7 @@ fn shape(node: &str, dataset: &str) -> Shape {
         ("lambeth", "school_census_pupil") => Shape::Mapped { csv: false, columns: &LAMBETH },
         ("greenwich", "damp_case") => Shape::Mapped { csv: false, columns: &GREENWICH },
         ("southwark", "env_reading") => Shape::Mapped { csv: true, columns: &SOUTHWARK },
+        ("islington" | "newham", _) => Shape::Large,
         _ => Shape::Plain,
     }
 }
@@ -131,6 +135,10 @@ pub(super) fn deliver(
     let (source, format, select) = match shape(node, dataset) {
         Shape::Plain => {
             write_parquet(&folder.join(&parquet), batch)?;
+            (parquet, Format::Parquet, None)
+        }
+        Shape::Large => {
+            write_padded(&folder.join(&parquet), batch, 1024 * 1024)?;
             (parquet, Format::Parquet, None)
         }
         Shape::Parts => {
@@ -165,8 +173,15 @@ pub(super) fn deliver(
 
 /// One Parquet file; the same rows give the same bytes.
 pub(super) fn write_parquet(path: &Path, batch: &RecordBatch) -> Result<()> {
+    write_padded(path, batch, 0)
+}
+
+/// The same, with a remark of so many bytes.
+fn write_padded(path: &Path, batch: &RecordBatch, padding: usize) -> Result<()> {
+    let remark = (padding > 0).then(|| vec![KeyValue::new("remark".to_owned(), "-".repeat(padding))]);
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(remark)
         .set_created_by("synthetic data".to_owned())
         .build();
     let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?;

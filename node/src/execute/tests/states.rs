@@ -11,7 +11,7 @@ use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{BinaryOp, Column, Expr, Literal, UnaryOp};
 use jigsaw_proto::fragment::{Fragment, Join, JoinKind, Measure, Relation};
 
-use super::{Bench, Error, Holders, ROWS, column, execute, measure, scan, sorted, write};
+use super::{Bench, Error, Holders, LARGE, ROWS, column, execute, measure, scan, sorted, write};
 
 const VISIT: &str = r#"
 name = "visit"
@@ -69,7 +69,8 @@ fn positive() -> Expr {
     column("v", "cost").binary(BinaryOp::Gt, Expr::Literal(Literal::int64(0)))
 }
 
-/// On one thread and on four, the first time and the third: a plan that is remembered keeps nothing of its runs.
+/// On one thread and on four, the first time and the third: a plan that is remembered keeps nothing of its runs. Rows that
+/// are kept in memory and rows that are read from a large file are the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn states_are_those_of_sql_each_time_they_are_asked() {
     let (cost, hours) = (|| column("v", "cost"), || column("v", "hours"));
@@ -89,11 +90,11 @@ async fn states_are_those_of_sql_each_time_they_are_asked() {
            sum(cost) FILTER (WHERE cost > 0), count(DISTINCT person) FILTER (WHERE cost > 0)
          FROM visit GROUP BY place");
     let expected = tighten(&expected.await);
-    for threads in [1, 4] {
-        let bench = Bench::open(threads, &[(VISIT, &visits())]).await;
+    for (threads, padding) in [(1, 0), (1, LARGE), (4, 0), (4, LARGE)] {
+        let bench = Bench::padded(threads, &[(VISIT, &visits())], padding).await;
         for time in 1..=3 {
             let answer = tighten(&bench.table(fragment.clone()).await);
-            assert_eq!(answer, expected, "{threads} threads, time {time}");
+            assert_eq!(answer, expected, "{threads} threads, padding {padding}, time {time}");
         }
     }
 }
@@ -237,18 +238,39 @@ async fn joins_answer_as_sql_does_each_time() {
 /// A file that is added to a folder is read by the next question, and so is one that is replaced.
 #[tokio::test]
 async fn changed_files_are_seen() {
-    let bench = Bench::open(1, &[(VISIT, &visits())]).await;
-    let folder = bench.dir.path().join("visit");
-    let all = Fragment { input: scan("visit", "v"), keys: vec![], measures: vec![ROWS] };
-    let count = async || {
-        let raw = bench.run(all.clone()).await;
-        raw.columns().column(0).as_primitive::<Int64Type>().value(0)
-    };
-    assert_eq!(count().await, 5_000);
-    write(&folder.join("b.parquet"), &visits().slice(0, 100));
-    assert_eq!(count().await, 5_100);
-    write(&folder.join("a.parquet"), &visits().slice(0, 1_000));
-    assert_eq!(count().await, 1_100);
+    for padding in [0, LARGE] {
+        let bench = Bench::padded(1, &[(VISIT, &visits())], padding).await;
+        let folder = bench.dir.path().join("visit");
+        let all = Fragment { input: scan("visit", "v"), keys: vec![], measures: vec![ROWS] };
+        let count = async || {
+            let raw = bench.run(all.clone()).await;
+            raw.columns().column(0).as_primitive::<Int64Type>().value(0)
+        };
+        assert_eq!(count().await, 5_000);
+        write(&folder.join("b.parquet"), &visits().slice(0, 100), 0);
+        assert_eq!(count().await, 5_100);
+        write(&folder.join("a.parquet"), &visits().slice(0, 1_000), 0);
+        assert_eq!(count().await, 1_100);
+        write(&folder.join("b.parquet"), &visits().slice(0, 10), LARGE);
+        assert_eq!(count().await, 1_010);
+    }
+}
+
+/// Few bytes may be many rows: these are read from their file each time.
+#[tokio::test]
+async fn rows_that_would_fill_the_memory_are_counted_all_the_same() {
+    let place: StringArray = (0..300_000).map(|row| Some(if row < 100_000 { "x" } else { "y" })).collect();
+    let columns: [(&str, ArrayRef); 4] = [
+        ("person", Arc::new(StringArray::from(vec!["a"; 300_000]))),
+        ("place", Arc::new(place)),
+        ("cost", Arc::new(Int64Array::from(vec![1; 300_000]))),
+        ("hours", Arc::new(Float64Array::from(vec![0.0; 300_000]))),
+    ];
+    let bench = Bench::padded(1, &[(VISIT, &RecordBatch::try_from_iter(columns).unwrap())], 0).await;
+    for _ in 0..2 {
+        let answer = bench.table(by_place(vec![measure(State::Sum, column("v", "cost"))])).await;
+        assert_eq!(tighten(&answer), "| x | 100000 |\n| y | 200000 |");
+    }
 }
 
 /// Every visit beside every other two at the same place would take minutes.
