@@ -19,12 +19,16 @@ pub(crate) const NODES: usize = 33;
 const MEASURES: [&str; 5] = ["NO2", "PM10", "temp_out", "traffic_flow", "river_level"];
 const FILE: &str = "data/env_reading.parquet";
 
-/// The folder of a size; written on first use.
+/// The folder of a size; written on first use. What nodes of an earlier run recorded is removed: these have keys of their own.
 pub(crate) fn folder(rows: usize) -> Result<PathBuf, Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let dir = target.join(format!("bench/{rows}"));
     for node in 0..NODES {
-        let path = dir.join(id(node)).join(FILE);
+        let folder = dir.join(id(node));
+        if folder.join("audit").is_dir() {
+            fs::remove_dir_all(folder.join("audit"))?;
+        }
+        let path = folder.join(FILE);
         if !path.is_file() {
             fs::create_dir_all(path.parent().unwrap_or(&dir))?;
             write(&path, node, rows)?;
