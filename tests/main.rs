@@ -35,3 +35,6 @@ mod cli;
 
 /// Drivers that others wrote work.
 mod python;
+
+/// The JDBC driver of BI tools works.
+mod jdbc;

@@ -1,0 +1,266 @@
+// What BI tools rely on that speak JDBC (DBeaver, Tableau, Metabase): the Arrow Flight SQL driver, driven as they drive it.
+// Run by the promise `jdbc`.
+//
+// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE
+
+import java.math.BigDecimal;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.Date;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Timestamp;
+import java.sql.Types;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+
+public final class JdbcCheck {
+    private static final String WALLS =
+            "SELECT wall_type, COUNT(*) AS homes FROM property GROUP BY wall_type ORDER BY wall_type";
+
+    private static String address;
+    private static String authority;
+
+    public static void main(String[] arguments) throws Exception {
+        address = arguments[0];
+        authority = arguments[1];
+        String token = Files.readString(Path.of(arguments[2])).strip();
+        try (Connection connection = connect(Map.of("token", token))) {
+            List<Object[]> rows = statements(connection);
+            prepared(connection, rows);
+            parameters(connection);
+            browse(connection);
+            abilities(connection.getMetaData());
+            errors(connection);
+            cancel(connection);
+        }
+        try (Connection connection = connect(Map.of("user", "ada", "password", token))) {
+            statements(connection);
+        }
+        // Left open: the driver closes its channel before it says goodbye for a connection with a catalog, and fails of itself.
+        statements(connect(Map.of("token", token, "catalog", "jigsaw")));
+        fails("another catalog", () -> connect(Map.of("token", token, "catalog", "elsewhere")), "catalog");
+        fails("a wrong token", () -> statements(connect(Map.of("token", "wrong"))), "token");
+        fails("a wrong password", () -> connect(Map.of("user", "ada", "password", "wrong")), "token");
+        fails("another's name", () -> connect(Map.of("user", "eve", "password", token)), "token");
+        fails("no token", () -> statements(connect(Map.of())), "sign in");
+        System.out.println("JDBC driver " + version() + ": all checks passed");
+        System.exit(0);
+    }
+
+    private static String version() {
+        Package driver = org.apache.arrow.driver.jdbc.ArrowFlightJdbcDriver.class.getPackage();
+        return String.valueOf(driver.getImplementationVersion());
+    }
+
+    private static Connection connect(Map<String, String> who) throws SQLException {
+        Properties properties = new Properties();
+        properties.putAll(who);
+        properties.put("useEncryption", "true");
+        properties.put("tlsRootCerts", authority);
+        return DriverManager.getConnection("jdbc:arrow-flight-sql://" + address, properties);
+    }
+
+    private static List<Object[]> statements(Connection connection) throws SQLException {
+        List<Object[]> rows = new ArrayList<>();
+        try (Statement statement = connection.createStatement(); ResultSet found = statement.executeQuery(WALLS)) {
+            ResultSetMetaData columns = found.getMetaData();
+            equal("columns", columns.getColumnCount(), 2);
+            equal("first label", columns.getColumnLabel(1), "wall_type");
+            equal("second label", columns.getColumnLabel(2), "homes");
+            equal("type of a text", columns.getColumnType(1), Types.VARCHAR);
+            equal("type of a count", columns.getColumnType(2), Types.BIGINT);
+            while (found.next()) {
+                long homes = found.getLong("homes");
+                check("a count is rounded", found.wasNull() || homes % 5 == 0);
+                rows.add(new Object[] {found.getString(1), found.getObject(2)});
+            }
+        }
+        check("there are rows", rows.size() >= 2);
+        equal("one", one(connection, "SELECT 1"), 1L);
+        return rows;
+    }
+
+    private static Object one(Connection connection, String sql) throws SQLException {
+        try (Statement statement = connection.createStatement(); ResultSet found = statement.executeQuery(sql)) {
+            check(sql + " has a row", found.next());
+            return found.getObject(1);
+        }
+    }
+
+    private static void prepared(Connection connection, List<Object[]> rows) throws SQLException {
+        String sql = "SELECT COUNT(*) AS homes FROM property WHERE wall_type = ?";
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            equal("parameters", statement.getParameterMetaData().getParameterCount(), 1);
+            for (Object[] row : rows) {
+                if (row[0] == null) {
+                    continue;
+                }
+                statement.setString(1, (String) row[0]);
+                try (ResultSet found = statement.executeQuery()) {
+                    check("there is a count", found.next());
+                }
+            }
+        }
+    }
+
+    /** Parameters of every type that the columns of a dataset have. */
+    private static void parameters(Connection connection) throws SQLException {
+        parameter(connection, "ref_borough", "name = ?", s -> s.setString(1, "Camden"), 1L);
+        parameter(connection, "ref_borough", "population > ?", s -> s.setLong(1, 1L), null);
+        parameter(connection, "ref_borough", "population > ?", s -> s.setInt(1, 1), null);
+        parameter(connection, "(SELECT DATE '2024-05-01' AS day)", "day = ?",
+                s -> s.setDate(1, Date.valueOf("2024-05-01")), 1L);
+        parameter(connection, "(SELECT CAST(1.5 AS DOUBLE) AS x)", "x < ?", s -> s.setDouble(1, 2.0), 1L);
+        parameter(connection, "(SELECT CAST(1.50 AS DECIMAL(10, 2)) AS x)", "x < ?",
+                s -> s.setBigDecimal(1, new BigDecimal("2.25")), 1L);
+        parameter(connection, "(SELECT TRUE AS x)", "x = ?", s -> s.setBoolean(1, true), 1L);
+        parameter(connection, "(SELECT 'a' AS x)", "x = ?", s -> s.setNull(1, Types.VARCHAR), 0L);
+    }
+
+    private interface Binding {
+        void to(PreparedStatement statement) throws SQLException;
+    }
+
+    private static void parameter(Connection connection, String table, String condition, Binding binding, Long expected)
+            throws SQLException {
+        String sql = "SELECT COUNT(*) FROM " + table + " AS t WHERE " + condition;
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            binding.to(statement);
+            try (ResultSet found = statement.executeQuery()) {
+                check(sql + " has a row", found.next());
+                if (expected != null) {
+                    equal(sql, found.getLong(1), expected);
+                } else {
+                    check(sql + " finds rows", found.getLong(1) > 1);
+                }
+            }
+        } catch (SQLException | RuntimeException problem) {
+            throw new AssertionError(sql, problem);
+        }
+    }
+
+    /** The tree of a schema browser. */
+    private static void browse(Connection connection) throws SQLException {
+        DatabaseMetaData about = connection.getMetaData();
+        check("the catalog", column(about.getCatalogs(), "TABLE_CAT").contains("jigsaw"));
+        List<String> schemas = column(about.getSchemas(), "TABLE_SCHEM");
+        check("the schemas " + schemas, schemas.containsAll(List.of("public", "system")));
+        check("a type of table", column(about.getTableTypes(), "TABLE_TYPE").size() >= 1);
+        List<String> tables = column(about.getTables("jigsaw", "public", "%", null), "TABLE_NAME");
+        check("the tables " + tables, tables.containsAll(List.of("property", "ref_borough")));
+        equal("a pattern", column(about.getTables(null, null, "propert_", null), "TABLE_NAME"), List.of("property"));
+
+        Map<String, Integer> types = new HashMap<>();
+        Map<String, String> remarks = new HashMap<>();
+        try (ResultSet columns = about.getColumns("jigsaw", "public", "property", "%")) {
+            while (columns.next()) {
+                types.put(columns.getString("COLUMN_NAME"), columns.getInt("DATA_TYPE"));
+                remarks.put(columns.getString("COLUMN_NAME"), columns.getString("REMARKS"));
+                check("a type has a name", columns.getString("TYPE_NAME") != null);
+            }
+        }
+        equal("type of wall_type", types.get("wall_type"), Types.VARCHAR);
+        check("hidden columns are not shown", !types.containsKey("address"));
+        check("a column explains itself: " + remarks, remarks.values().stream().anyMatch(it -> it != null && !it.isBlank()));
+
+        equal("primary keys", column(about.getPrimaryKeys("jigsaw", "public", "property"), "COLUMN_NAME"), List.of());
+        equal("imported keys", column(about.getImportedKeys("jigsaw", "public", "property"), "FKCOLUMN_NAME"), List.of());
+        equal("exported keys", column(about.getExportedKeys("jigsaw", "public", "property"), "FKCOLUMN_NAME"), List.of());
+    }
+
+    private static List<String> column(ResultSet rows, String label) throws SQLException {
+        List<String> values = new ArrayList<>();
+        try (rows) {
+            while (rows.next()) {
+                values.add(rows.getString(label));
+            }
+        }
+        return values;
+    }
+
+    /** What tools ask before they write SQL; each is a value of GetSqlInfo, and of one type alone. */
+    private static void abilities(DatabaseMetaData about) throws SQLException {
+        check("a product", !about.getDatabaseProductName().isBlank());
+        check("a version", !about.getDatabaseProductVersion().isBlank());
+        equal("quote", about.getIdentifierQuoteString(), "\"");
+        check("read only", about.isReadOnly());
+        check("keywords", about.getSQLKeywords() != null);
+        check("functions", about.getNumericFunctions() != null && about.getStringFunctions() != null
+                && about.getSystemFunctions() != null && about.getTimeDateFunctions() != null);
+        check("escape", about.getSearchStringEscape() != null);
+        check("limits", about.getMaxColumnsInSelect() >= 0 && about.getMaxStatementLength() >= 0
+                && about.getMaxConnections() >= 0 && about.getMaxRowSize() >= 0);
+        about.supportsTransactions();
+        about.supportsGroupBy();
+        about.supportsOuterJoins();
+        about.supportsConvert();
+        about.supportsMixedCaseIdentifiers();
+        about.getDefaultTransactionIsolation();
+        about.supportsTransactionIsolationLevel(Connection.TRANSACTION_NONE);
+        about.supportsResultSetType(ResultSet.TYPE_FORWARD_ONLY);
+        about.getSchemaTerm();
+        about.getCatalogTerm();
+        about.nullsAreSortedHigh();
+    }
+
+    private static void errors(Connection connection) {
+        fails("a column that is not there", () -> one(connection, "SELECT nonsense FROM property"), "nonsense");
+        fails("a table that is not there", () -> one(connection, "SELECT COUNT(*) FROM no_such_table"), "no_such_table");
+        fails("a hidden column", () -> one(connection, "SELECT nino FROM rough_sleeping_contact"), "nino");
+        fails("a change", () -> {
+            try (Statement statement = connection.createStatement()) {
+                statement.executeUpdate("DELETE FROM property");
+            }
+        }, "");
+    }
+
+    /** A statement that was cancelled leaves its connection usable. */
+    private static void cancel(Connection connection) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            ResultSet rows = statement.executeQuery(WALLS);
+            statement.cancel();
+            rows.close();
+        }
+        equal("after a cancelled statement", one(connection, "SELECT 1"), 1L);
+        Timestamp now = (Timestamp) one(connection, "SELECT CAST('2024-05-01T12:00:00' AS TIMESTAMP)");
+        check("a timestamp " + now, now.toString().startsWith("2024-05-01"));
+    }
+
+    private interface Attempt {
+        void run() throws SQLException;
+    }
+
+    private static void fails(String what, Attempt attempt, String word) {
+        try {
+            attempt.run();
+        } catch (SQLException | RuntimeException problem) {
+            StringBuilder text = new StringBuilder();
+            for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+                text.append(cause.getMessage()).append('\n');
+            }
+            check(what + " says " + text, text.toString().contains(word));
+            return;
+        }
+        throw new AssertionError(what + " did not fail");
+    }
+
+    private static void equal(String what, Object found, Object expected) {
+        check(what + ": " + found + " is not " + expected, expected.equals(found));
+    }
+
+    private static void check(String what, boolean holds) {
+        if (!holds) {
+            throw new AssertionError(what);
+        }
+    }
+}
