@@ -9,6 +9,8 @@
     reason = "a bench that cannot go on stops; it prints its results"
 )]
 
+#[path = "bench/cost.rs"]
+mod cost;
 #[path = "bench/fan_out.rs"]
 mod fan_out;
 #[path = "bench/peers.rs"]
@@ -31,6 +33,9 @@ struct Arguments {
     /// Rows per node, one table each
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000])]
     rows: Vec<usize>,
+    /// Measure what disclosure control costs instead
+    #[arg(long)]
+    cost: bool,
     /// Ask nothing but the federation, and only questions whose name has this in it: for a profiler
     #[arg(long, value_name = "QUESTION")]
     only: Option<String>,
@@ -53,6 +58,10 @@ const QUESTIONS: [(&str, &str); 3] = [
 async fn main() {
     let arguments = Arguments::parse();
     let cores = std::thread::available_parallelism().unwrap();
+    if arguments.cost {
+        println!("{cores} cores, commit {}\n", commit());
+        return cost::measure(arguments.runs).await.unwrap();
+    }
     println!("33 nodes, {cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
     println!(
         "| rows per node | question | federation ms (CPU) | bare fan-out ms (CPU) | DataFusion ms (CPU) | DuckDB ms | federation : DataFusion (CPU) | planning ms | bytes out per node | of bytes on disk |"

@@ -8,6 +8,7 @@ mod expr;
 mod guarded;
 mod holders;
 mod holdings;
+mod ledger;
 mod measure;
 mod relation;
 mod session;

@@ -21,8 +21,7 @@ const FILE: &str = "data/env_reading.parquet";
 
 /// The folder of a size; written on first use. What nodes of an earlier run recorded is removed: these have keys of their own.
 pub(crate) fn folder(rows: usize) -> Result<PathBuf, Box<dyn Error>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let dir = target.join(format!("bench/{rows}"));
+    let dir = target().join(format!("bench/{rows}"));
     for node in 0..NODES {
         let folder = dir.join(id(node));
         if folder.join("audit").is_dir() {
@@ -35,6 +34,11 @@ pub(crate) fn folder(rows: usize) -> Result<PathBuf, Box<dyn Error>> {
         }
     }
     Ok(dir)
+}
+
+/// The build folder.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
 /// The nodes of a folder.

@@ -5,7 +5,6 @@
 //! of entities and is bounded by the node's memory like every other aggregate; where a policy asks for the threshold alone,
 //! [`super::contributors`] is used instead.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use datafusion::logical_expr::{
 };
 use foldhash::fast::RandomState;
 
+use super::ledger::{Entities, Ledger, Tally};
 use crate::secret::Secret;
 
 /// What one entity holds of a cell.
@@ -52,7 +52,7 @@ impl Holdings {
     }
 
     fn groups(&self) -> Groups {
-        Groups { secret: self.secret, cells: self.cells, ..Groups::default() }
+        Groups::new(self.secret, self.cells)
     }
 }
 
@@ -111,37 +111,21 @@ impl AggregateUDFImpl for Holdings {
     }
 }
 
-/// What an entity holds of one cell.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    rows: u64,
-    amount: f64,
-}
-
-/// The holdings of many groups: one table for all of them.
-#[derive(Debug, Default)]
+/// The holdings of many groups: one ledger for all of them.
+#[derive(Debug)]
 struct Groups {
     secret: Secret,
     cells: usize,
-    /// by the group and a fast hash of the entity: the key that lasts is made once for each
-    places: HashMap<(usize, u64), usize, RandomState>,
-    entities: Vec<(usize, u64)>,
-    /// as many for each entity as there are cells
-    tallies: Vec<Tally>,
+    entities: Entities,
+    ledger: Ledger,
     many: usize,
     fast: RandomState,
 }
 
 impl Groups {
-    /// The tallies of an entity of a group; its key is made when it is new.
-    fn tallies(&mut self, group: usize, fast: u64, key: impl FnOnce(&Secret) -> u64) -> &mut [Tally] {
-        let Self { secret, cells, places, entities, tallies, .. } = self;
-        let place = *places.entry((group, fast)).or_insert_with(|| {
-            entities.push((group, key(secret)));
-            tallies.resize(entities.len() * *cells, Tally::default());
-            entities.len() - 1
-        });
-        tallies.get_mut(place * *cells..(place + 1) * *cells).unwrap_or(&mut [])
+    fn new(secret: Secret, cells: usize) -> Self {
+        let (entities, ledger) = (Entities::default(), Ledger::new(cells));
+        Self { secret, cells, entities, ledger, many: 0, fast: RandomState::default() }
     }
 
     fn update(
@@ -155,22 +139,21 @@ impl Groups {
             return internal_err!("holdings takes an entity");
         };
         self.many = self.many.max(total);
-        let entities = cast(entities, &DataType::Utf8)?;
+        let entities = cast(entities, &DataType::Utf8View)?;
         let amounts = amounts.iter().map(|amounts| cast(amounts, &DataType::Float64));
         let amounts = amounts.collect::<std::result::Result<Vec<_>, _>>()?;
         let amounts: Vec<_> = amounts.iter().map(AsArray::as_primitive::<Float64Type>).collect();
-        for (row, (entity, group)) in entities.as_string::<i32>().iter().zip(groups).enumerate() {
+        for (row, (entity, group)) in entities.as_string_view().iter().zip(groups).enumerate() {
             let kept = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
             let Some(entity) = entity.filter(|_| kept) else { continue };
-            let fast = self.fast.hash_one(entity);
-            let tallies = self.tallies(*group, fast, |secret| secret.entity_key(entity.as_bytes()));
-            for (tally, amounts) in tallies.iter_mut().zip(&amounts) {
-                if amounts.is_valid(row) {
-                    tally.rows += 1;
-                    tally.amount += amounts.value(row);
-                }
-            }
+            let secret = &self.secret;
+            let id = self.entities.id(self.fast.hash_one(entity), || secret.entity_key(entity.as_bytes()));
+            self.ledger.push(*group, id, |cell| match amounts.get(cell) {
+                Some(amounts) if amounts.is_valid(row) => Tally { rows: 1, amount: amounts.value(row) },
+                _ => Tally::default(),
+            });
         }
+        self.ledger.settle_if_long();
         Ok(())
     }
 
@@ -178,17 +161,22 @@ impl Groups {
         let [states] = states else { return internal_err!("holdings has one state") };
         self.many = self.many.max(total);
         let states = states.as_list::<i32>();
-        let cells = (0..self.cells)
-            .flat_map(|cell| groups.iter().enumerate().map(move |(row, group)| (cell, row, group)));
-        for (cell, row, group) in cells {
-            for Holding { entity, rows, amount } in every(states, row, cell) {
+        for (row, group) in groups.iter().enumerate() {
+            let cells: Vec<_> = (0..self.cells).map(|cell| every(states, row, cell)).collect();
+            let Some(first) = cells.first() else { continue };
+            for (place, Holding { entity, .. }) in first.iter().enumerate() {
                 // Of states, the key that lasts is all there is.
-                if let Some(tally) = self.tallies(*group, entity, |_| entity).get_mut(cell) {
-                    tally.rows += rows;
-                    tally.amount += amount;
-                }
+                let id = self.entities.id(*entity, || *entity);
+                self.ledger.push(*group, id, |cell| {
+                    let holding = cells.get(cell).and_then(|holdings| holdings.get(place));
+                    holding.map_or_else(Tally::default, |Holding { rows, amount, .. }| Tally {
+                        rows: *rows,
+                        amount: *amount,
+                    })
+                });
             }
         }
+        self.ledger.settle_if_long();
         Ok(())
     }
 
@@ -198,44 +186,21 @@ impl Groups {
             EmitTo::All => self.many,
             EmitTo::First(groups) => groups.min(self.many),
         };
-        let mut order: Vec<usize> = (0..self.entities.len()).collect();
-        order.retain(|place| self.entities.get(*place).is_some_and(|(group, _)| *group < emitted));
-        order.sort_unstable_by_key(|place| self.entities.get(*place).copied());
-        let lists = self.lists(&order, emitted)?;
-        self.drop_first(emitted);
-        Ok(lists)
-    }
-
-    fn drop_first(&mut self, emitted: usize) {
         self.many -= emitted;
-        let places = std::mem::take(&mut self.places);
-        let (entities, tallies) = (std::mem::take(&mut self.entities), std::mem::take(&mut self.tallies));
-        let mut kept: Vec<_> = places.into_iter().filter(|((group, _), _)| *group >= emitted).collect();
-        kept.sort_unstable_by_key(|(_, place)| *place);
-        for ((group, fast), place) in kept {
-            let Some((_, key)) = entities.get(place).copied() else { continue };
-            let held = tallies.get(place * self.cells..(place + 1) * self.cells).unwrap_or(&[]);
-            for (tally, held) in self.tallies(group - emitted, fast, |_| key).iter_mut().zip(held) {
-                *tally = *held;
-            }
-        }
-    }
-
-    /// Lists of the entities at `order`, which is that of their groups.
-    fn lists(&self, order: &[usize], groups: usize) -> Result<ListArray> {
-        let entities = || order.iter().filter_map(|place| self.entities.get(*place));
-        let mut lengths = vec![0; groups];
-        for (group, _) in entities() {
-            if let Some(length) = lengths.get_mut(*group) {
+        let order = self.entities.sort();
+        self.ledger.renumber(&order);
+        let taken = self.ledger.take(emitted);
+        let mut lengths = vec![0; emitted];
+        for (group, _) in taken.places() {
+            if let Some(length) = lengths.get_mut(group) {
                 *length += 1;
             }
         }
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(entities().map(|(_, key)| *key).collect::<UInt64Array>())];
+        let keys = taken.places().filter_map(|(_, id)| self.entities.key(id));
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(keys.collect::<UInt64Array>())];
         for cell in 0..self.cells {
-            let tallies = || order.iter().filter_map(|place| self.tallies.get(place * self.cells + cell));
-            columns.push(Arc::new(tallies().map(|tally| tally.rows).collect::<UInt64Array>()));
-            columns.push(Arc::new(tallies().map(|tally| tally.amount).collect::<Float64Array>()));
+            columns.push(Arc::new(taken.tallies(cell).map(|tally| tally.rows).collect::<UInt64Array>()));
+            columns.push(Arc::new(taken.tallies(cell).map(|tally| tally.amount).collect::<Float64Array>()));
         }
         let structs = StructArray::try_new(fields(self.cells), columns, None)?;
         let offsets = OffsetBuffer::from_lengths(lengths);
@@ -243,9 +208,7 @@ impl Groups {
     }
 
     fn bytes(&self) -> usize {
-        self.entities.capacity() * size_of::<(usize, u64)>()
-            + self.tallies.capacity() * size_of::<Tally>()
-            + self.places.capacity() * (size_of::<((usize, u64), usize)>() + 1)
+        self.entities.bytes() + self.ledger.bytes()
     }
 }
 
@@ -280,7 +243,7 @@ impl GroupsAccumulator for Groups {
     /// Each row as a group of its own.
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let rows = values.first().map_or(0, Array::len);
-        let mut each = Self { secret: self.secret, cells: self.cells, ..Self::default() };
+        let mut each = Self::new(self.secret, self.cells);
         each.update(values, &(0..rows).collect::<Vec<_>>(), filter, rows)?;
         Ok(vec![Arc::new(each.take(EmitTo::All)?)])
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::members::{Depth, Members};
@@ -75,12 +76,27 @@ pub(super) struct Cell {
     pub(super) figure: Option<Figure>,
     /// whether it is what several cells of one release add up to
     pub(super) union: bool,
+    mark: Mark,
+}
+
+/// What cells are compared by before their members are.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
     signature: [u32; 16],
+    sum: u64,
+}
+
+/// A released cell among those of its size: all that is read of most of them, side by side.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    place: usize,
+    mark: Mark,
 }
 
 impl Cell {
     pub(super) fn new(members: Members, figure: Option<Figure>, union: bool) -> Self {
-        Self { signature: members.signature(), members, figure, union }
+        let mark = Mark { signature: members.signature(), sum: members.sum() };
+        Self { members, figure, union, mark }
     }
 
     pub(super) fn showing(self, figure: Option<Figure>) -> Self {
@@ -92,8 +108,8 @@ impl Cell {
 #[derive(Debug, Default)]
 struct Released {
     cells: Vec<Cell>,
-    by_size: BTreeMap<usize, Vec<usize>>,
-    by_sum: HashMap<u64, usize>,
+    by_size: BTreeMap<usize, Vec<Entry>>,
+    by_sum: HashMap<u64, usize, RandomState>,
 }
 
 /// What earlier cells say of a new one.
@@ -156,8 +172,8 @@ impl Memory {
     pub(super) fn add(&mut self, statistic: Statistic, cell: Cell) -> usize {
         let released = self.released.entry(statistic).or_default();
         let place = released.cells.len();
-        released.by_size.entry(cell.members.len()).or_default().push(place);
-        released.by_sum.entry(cell.members.sum()).or_insert(place);
+        released.by_size.entry(cell.members.len()).or_default().push(Entry { place, mark: cell.mark });
+        released.by_sum.entry(cell.mark.sum).or_insert(place);
         released.cells.push(cell);
         place
     }
@@ -183,7 +199,7 @@ impl Memory {
 impl Released {
     /// The cell of the same members.
     fn equal(&self, cell: &Cell) -> Option<&Cell> {
-        let place = *self.by_sum.get(&cell.members.sum())?;
+        let place = *self.by_sum.get(&cell.mark.sum)?;
         let known = self.cells.get(place)?;
         let depth = if cell.union || known.union { Depth::Rows } else { Depth::Amounts };
         (cell.members.distance(&known.members, depth, 1) == 0).then_some(known)
@@ -192,17 +208,17 @@ impl Released {
     /// Cells that fewer than `threshold` entities tell apart, in the order of their release.
     fn near(&self, cell: &Cell, depth: Depth, threshold: usize) -> Vec<(usize, usize)> {
         let sizes = cell.members.len().saturating_sub(threshold - 1)..=cell.members.len() + threshold - 1;
-        let places = self.by_size.range(sizes).flat_map(|(_, places)| places).copied();
-        let mut near: Vec<(usize, usize)> = places
-            .filter_map(|place| {
-                let known = self.cells.get(place)?;
-                let parts = cell.signature.iter().zip(&known.signature);
-                if parts.filter(|(one, other)| one != other).count() >= threshold {
-                    return None;
-                }
+        let entries = self.by_size.range(sizes).flat_map(|(_, entries)| entries);
+        let mut near: Vec<(usize, usize)> = entries
+            .filter(|entry| {
+                let parts = cell.mark.signature.iter().zip(&entry.mark.signature);
+                parts.filter(|(one, other)| one != other).count() < threshold
+            })
+            .filter_map(|Entry { place, .. }| {
+                let known = self.cells.get(*place)?;
                 let depth = if cell.union || known.union { Depth::Rows } else { depth };
                 let distance = cell.members.distance(&known.members, depth, threshold);
-                (distance < threshold).then_some((place, distance))
+                (distance < threshold).then_some((*place, distance))
             })
             .collect();
         near.sort_unstable();
@@ -212,10 +228,10 @@ impl Released {
     /// What is left of a released cell when another released part of it is taken away, where that is this cell: it was
     /// told already, and telling it in another rounding would tell more.
     fn remainder(&self, cell: &Cell) -> Option<Figure> {
-        let sum = cell.members.sum();
-        let larger = self.by_size.range(cell.members.len() + 1..).flat_map(|(_, places)| places);
-        larger.filter_map(|place| self.cells.get(*place)).find_map(|whole| {
-            let part = self.cells.get(*self.by_sum.get(&whole.members.sum().wrapping_sub(sum))?)?;
+        let mut larger = self.by_size.range(cell.members.len() + 1..).flat_map(|(_, entries)| entries);
+        larger.find_map(|entry| {
+            let part = self.by_sum.get(&entry.mark.sum.wrapping_sub(cell.mark.sum))?;
+            let (whole, part) = (self.cells.get(entry.place)?, self.cells.get(*part)?);
             match (whole.figure?, part.figure?) {
                 (Figure::Whole(whole), Figure::Whole(part)) => {
                     Some(Figure::Whole(whole.saturating_sub(part)))

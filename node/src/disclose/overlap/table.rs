@@ -216,7 +216,7 @@ impl Table<'_, '_> {
         };
         let below: i128 = parts.iter().map(|(_, rows)| rows - rows.rem_euclid(base)).sum();
         let up = (total - fixed - below).div_euclid(base).clamp(0, parts.len() as i128);
-        parts.sort_by_key(|(cell, rows)| (-rows.rem_euclid(base), cell.members.sum()));
+        parts.sort_by_cached_key(|(cell, rows)| (-rows.rem_euclid(base), cell.members.sum()));
         for (order, (cell, rows)) in (0..).zip(parts) {
             let figure = Figure::Whole(rows - rows.rem_euclid(base) + if order < up { base } else { 0 });
             self.cells.set(self.measure, cell.row, figure);
