@@ -1,6 +1,7 @@
 //! What disclosure control costs: one node over a million rows of a hundred thousand people, the same questions under stricter and
 //! stricter policies, as multiples of what they take under an open one in the same run.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,9 +93,9 @@ pub(crate) async fn measure(runs: usize) -> Result<()> {
             let cost = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
             if name == "open" {
                 *open = cost.wall;
-                line.push_str(&format!(" {cost} |"));
+                write!(line, " {cost} |")?;
             } else {
-                line.push_str(&format!(" {cost} = {:.2}× |", cost.wall / *open));
+                write!(line, " {cost} = {:.2}× |", cost.wall / *open)?;
             }
         }
         federation.stop().await?;
@@ -117,7 +118,7 @@ async fn guard(dir: &Path, runs: usize, open: [f64; QUESTIONS.len()]) -> Result<
         );
         cells += federation.ask(&sql).await?.iter().map(RecordBatch::num_rows).sum::<usize>();
     }
-    let weight = (peers::resident_mib() - before) / cells as f64 * 1e6;
+    let weight = (peers::resident_mib() - before) / f64::from(u32::try_from(cells)?) * 1e6;
     println!("{cells} earlier cells: {weight:.0} MiB for each million\n");
     println!("| question | again | × open |\n|-|-|-|");
     for ((name, sql), open) in QUESTIONS.into_iter().zip(open) {
@@ -143,7 +144,7 @@ async fn audit(dir: &Path, runs: usize) -> Result<()> {
             timed(runs * 20, async || all(lines, async |line: &mut Line| line.ping().await.is_ok()).await)
                 .await;
         let refused = timed(runs * 20, async || {
-            all(lines, async |line: &mut Line| line.ask(vec![1]).await.is_err()).await
+            all(lines, async |line: &mut Line| line.ask(vec![1]).await.is_err()).await;
         })
         .await;
         let each = (refused.wall - ping.wall) / f64::from(u32::try_from(together)?);

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 /// Rows that are written down before they are added up.
-const LONG: usize = 1 << 18;
+const LONG: usize = 1 << 20;
+/// Fewer rows than this are sorted by comparing them.
+const SHORT: usize = 1 << 12;
 /// Bits that one pass sorts by.
 const DIGIT: u32 = 11;
 
@@ -168,7 +170,7 @@ fn split(place: u64) -> (usize, u32) {
 /// Computer Programming 3, 5.2.5), over the digits that differ.
 fn sorted(places: &[u64]) -> Vec<(u64, u32)> {
     let mut order: Vec<(u64, u32)> = places.iter().copied().zip(0..).collect();
-    if order.len() < LONG / 64 {
+    if order.len() < SHORT {
         order.sort_unstable();
         return order;
     }
