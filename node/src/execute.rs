@@ -8,10 +8,10 @@ mod expr;
 mod guarded;
 mod holders;
 mod holdings;
-mod ledger;
 mod measure;
 mod relation;
 mod session;
+mod tallies;
 mod total;
 
 use std::fmt;

@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 };
 use foldhash::fast::RandomState;
 
-use super::ledger::{Entities, Ledger, Tally};
+use super::tallies::{Entities, Tallies, Tally};
 use crate::secret::Secret;
 
 /// What one entity holds of a cell.
@@ -111,21 +111,21 @@ impl AggregateUDFImpl for Holdings {
     }
 }
 
-/// The holdings of many groups: one ledger for all of them.
+/// The holdings of many groups: one table of tallies for all of them.
 #[derive(Debug)]
 struct Groups {
     secret: Secret,
     cells: usize,
     entities: Entities,
-    ledger: Ledger,
+    tallies: Tallies,
     many: usize,
     fast: RandomState,
 }
 
 impl Groups {
     fn new(secret: Secret, cells: usize) -> Self {
-        let (entities, ledger) = (Entities::default(), Ledger::new(cells));
-        Self { secret, cells, entities, ledger, many: 0, fast: RandomState::default() }
+        let (entities, tallies) = (Entities::default(), Tallies::new(cells));
+        Self { secret, cells, entities, tallies, many: 0, fast: RandomState::default() }
     }
 
     fn update(
@@ -148,12 +148,12 @@ impl Groups {
             let Some(entity) = entity.filter(|_| kept) else { continue };
             let secret = &self.secret;
             let id = self.entities.id(self.fast.hash_one(entity), || secret.entity_key(entity.as_bytes()));
-            self.ledger.push(*group, id, |cell| match amounts.get(cell) {
+            self.tallies.push(*group, id, |cell| match amounts.get(cell) {
                 Some(amounts) if amounts.is_valid(row) => Tally { rows: 1, amount: amounts.value(row) },
                 _ => Tally::default(),
             });
         }
-        self.ledger.settle_if_long();
+        self.tallies.settle_if_long();
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Groups {
             for (place, Holding { entity, .. }) in first.iter().enumerate() {
                 // Of states, the key that lasts is all there is.
                 let id = self.entities.id(*entity, || *entity);
-                self.ledger.push(*group, id, |cell| {
+                self.tallies.push(*group, id, |cell| {
                     let holding = cells.get(cell).and_then(|holdings| holdings.get(place));
                     holding.map_or_else(Tally::default, |Holding { rows, amount, .. }| Tally {
                         rows: *rows,
@@ -176,7 +176,7 @@ impl Groups {
                 });
             }
         }
-        self.ledger.settle_if_long();
+        self.tallies.settle_if_long();
         Ok(())
     }
 
@@ -188,8 +188,8 @@ impl Groups {
         };
         self.many -= emitted;
         let order = self.entities.sort();
-        self.ledger.renumber(&order);
-        let taken = self.ledger.take(emitted);
+        self.tallies.renumber(&order);
+        let taken = self.tallies.take(emitted);
         let mut lengths = vec![0; emitted];
         for (group, _) in taken.places() {
             if let Some(length) = lengths.get_mut(group) {
@@ -199,8 +199,8 @@ impl Groups {
         let keys = taken.places().filter_map(|(_, id)| self.entities.key(id));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(keys.collect::<UInt64Array>())];
         for cell in 0..self.cells {
-            columns.push(Arc::new(taken.tallies(cell).map(|tally| tally.rows).collect::<UInt64Array>()));
-            columns.push(Arc::new(taken.tallies(cell).map(|tally| tally.amount).collect::<Float64Array>()));
+            columns.push(Arc::new(taken.of_cell(cell).map(|tally| tally.rows).collect::<UInt64Array>()));
+            columns.push(Arc::new(taken.of_cell(cell).map(|tally| tally.amount).collect::<Float64Array>()));
         }
         let structs = StructArray::try_new(fields(self.cells), columns, None)?;
         let offsets = OffsetBuffer::from_lengths(lengths);
@@ -208,7 +208,7 @@ impl Groups {
     }
 
     fn bytes(&self) -> usize {
-        self.entities.bytes() + self.ledger.bytes()
+        self.entities.bytes() + self.tallies.bytes()
     }
 }
 

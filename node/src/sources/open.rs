@@ -10,7 +10,6 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use jigsaw_proto::types::DataType;
 
@@ -37,11 +36,7 @@ pub(super) async fn open(
 }
 
 fn session(runtime: &Arc<RuntimeEnv>) -> SessionState {
-    SessionStateBuilder::new()
-        .with_default_features()
-        .with_config(SessionConfig::new())
-        .with_runtime_env(Arc::clone(runtime))
-        .build()
+    SessionStateBuilder::new().with_default_features().with_runtime_env(Arc::clone(runtime)).build()
 }
 
 async fn parquet(

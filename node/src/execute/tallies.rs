@@ -1,8 +1,8 @@
 //! Who holds how much of what, written down row by row and added up by sorting.
 //!
 //! A table of groups and entities that is looked up for each row is as large as the rows are many, and every look misses the
-//! processor's caches. Rows are therefore only written down; when they have become many, they are sorted and added up. So the
-//! ledger stays within a few times the number of holdings.
+//! processor's caches. Rows are therefore only written down; when they have become many, they are sorted and added up. So what is
+//! kept stays within a few times the number of holdings.
 
 use std::collections::HashMap;
 
@@ -67,27 +67,27 @@ impl Entities {
     }
 }
 
-/// Holdings by group and entity.
+/// What entities hold of groups.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct Tallies {
     cells: usize,
     /// group, then entity
     places: Vec<u64>,
     /// as many for each place as there are cells
-    tallies: Vec<Tally>,
+    held: Vec<Tally>,
     /// how many of the first are in order, and each there once
     settled: usize,
 }
 
-impl Ledger {
+impl Tallies {
     pub(super) fn new(cells: usize) -> Self {
-        Self { cells, places: vec![], tallies: vec![], settled: 0 }
+        Self { cells, places: vec![], held: vec![], settled: 0 }
     }
 
     /// Writes down a row of an entity: what it adds to each cell of a group.
     pub(super) fn push(&mut self, group: usize, id: u32, tally: impl Fn(usize) -> Tally) {
-        self.places.push(((group as u64) << 32) | u64::from(id));
-        self.tallies.extend((0..self.cells).map(tally));
+        self.places.push(joined(group, id));
+        self.held.extend((0..self.cells).map(tally));
     }
 
     /// Adds up, if so much is written down that it is worth it.
@@ -99,32 +99,32 @@ impl Ledger {
 
     /// Adds up what entities hold of groups. The order of rows stays that of their addition.
     fn settle(&mut self) {
-        let Self { cells, .. } = *self;
+        let cells = self.cells;
         let mut places: Vec<u64> = Vec::with_capacity(self.places.len());
-        let mut tallies: Vec<Tally> = Vec::with_capacity(self.tallies.len());
+        let mut held: Vec<Tally> = Vec::with_capacity(self.held.len());
         for (place, row) in sorted(&self.places) {
             let row = row as usize;
-            let own = self.tallies.get(row * cells..(row + 1) * cells).unwrap_or(&[]);
+            let own = self.held.get(row * cells..(row + 1) * cells).unwrap_or(&[]);
             if places.last() == Some(&place) {
-                let from = tallies.len() - cells;
-                for (sum, tally) in tallies.get_mut(from..).unwrap_or(&mut []).iter_mut().zip(own) {
+                let from = held.len() - cells;
+                for (sum, tally) in held.get_mut(from..).unwrap_or(&mut []).iter_mut().zip(own) {
                     sum.rows += tally.rows;
                     sum.amount += tally.amount;
                 }
             } else {
                 places.push(place);
-                tallies.extend_from_slice(own);
+                held.extend_from_slice(own);
             }
         }
         self.settled = places.len();
-        (self.places, self.tallies) = (places, tallies);
+        (self.places, self.held) = (places, held);
     }
 
     /// Gives entities other numbers: for each old one the new one.
     pub(super) fn renumber(&mut self, new: &[u32]) {
         for place in &mut self.places {
             let (group, id) = split(*place);
-            *place = ((group as u64) << 32) | u64::from(new.get(id as usize).copied().unwrap_or(id));
+            *place = joined(group, new.get(id as usize).copied().unwrap_or(id));
         }
         self.settled = 0;
     }
@@ -133,17 +133,12 @@ impl Ledger {
     pub(super) fn take(&mut self, groups: usize) -> Self {
         self.settle();
         let end = self.places.partition_point(|place| split(*place).0 < groups);
-        let mut rest = Self {
-            cells: self.cells,
-            places: self.places.split_off(end),
-            tallies: self.tallies.split_off(end * self.cells),
-            settled: 0,
-        };
-        for place in &mut rest.places {
-            *place -= (groups as u64) << 32;
+        let mut places = self.places.split_off(end);
+        for place in &mut places {
+            *place -= joined(groups, 0);
         }
-        rest.settled = rest.places.len();
-        std::mem::replace(self, rest)
+        let held = self.held.split_off(end * self.cells);
+        std::mem::replace(self, Self { cells: self.cells, settled: places.len(), places, held })
     }
 
     /// Groups and entities.
@@ -152,13 +147,18 @@ impl Ledger {
     }
 
     /// What they hold of a cell.
-    pub(super) fn tallies(&self, cell: usize) -> impl Iterator<Item = &Tally> {
-        self.tallies.iter().skip(cell).step_by(self.cells.max(1))
+    pub(super) fn of_cell(&self, cell: usize) -> impl Iterator<Item = &Tally> {
+        self.held.iter().skip(cell).step_by(self.cells.max(1))
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.places.capacity() * size_of::<u64>() + self.tallies.capacity() * size_of::<Tally>()
+        self.places.capacity() * size_of::<u64>() + self.held.capacity() * size_of::<Tally>()
     }
+}
+
+/// A group and an entity as one word, in whose order groups come first.
+fn joined(group: usize, id: u32) -> u64 {
+    ((group as u64) << 32) | u64::from(id)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
@@ -228,21 +228,21 @@ mod tests {
 
     #[test]
     fn holdings_add_up_however_often_they_are_settled() {
-        let mut ledger = Ledger::new(2);
+        let mut tallies = Tallies::new(2);
         let mut expected = std::collections::BTreeMap::new();
         for number in numbers().take(3 * LONG) {
             let (group, id) = split((number % 50) << 32 | ((number >> 8) % 900));
             let amount = f64::from(u16::try_from(number >> 20 & 0x3ff).unwrap());
-            ledger.push(group, id, |cell| Tally { rows: cell as u64, amount });
+            tallies.push(group, id, |cell| Tally { rows: cell as u64, amount });
             let held = expected.entry((group, id)).or_insert((0, 0.0));
             *held = (held.0 + 1, held.1 + amount);
-            ledger.settle_if_long();
+            tallies.settle_if_long();
         }
-        assert!(ledger.places.len() < LONG);
-        let (first, rest) = (ledger.take(20), ledger.take(30));
+        assert!(tallies.places.len() < LONG);
+        let (first, rest) = (tallies.take(20), tallies.take(30));
         let held = first.places().chain(rest.places().map(|(group, id)| (group + 20, id)));
-        let rows = first.tallies(1).chain(rest.tallies(1)).map(|tally| tally.rows);
-        let amounts = first.tallies(0).chain(rest.tallies(0)).map(|tally| tally.amount);
+        let rows = first.of_cell(1).chain(rest.of_cell(1)).map(|tally| tally.rows);
+        let amounts = first.of_cell(0).chain(rest.of_cell(0)).map(|tally| tally.amount);
         let found: std::collections::BTreeMap<_, _> = held.zip(rows.zip(amounts)).collect();
         assert_eq!(found, expected);
     }
