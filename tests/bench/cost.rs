@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{peers, timed};
+use crate::{peers, rows, timed};
 
 const ROWS: i64 = 1_000_000;
 const PEOPLE: i64 = 100_000;
@@ -105,7 +105,7 @@ pub(crate) async fn measure(runs: usize) -> Result<()> {
     audit(&dir, runs).await
 }
 
-/// The same with a hundred thousand released cells in the guard's memory, and what these weigh.
+/// The same with tens of thousands of released cells in the guard's memory, and what these weigh.
 async fn guard(dir: &Path, runs: usize, open: [f64; QUESTIONS.len()]) -> Result<()> {
     let federation = start(dir, "and the overlap guard", "").await?;
     for (_, sql) in QUESTIONS {
@@ -158,10 +158,7 @@ async fn all(lines: &mut [Line], call: impl AsyncFn(&mut Line) -> bool) {
 }
 
 async fn start(dir: &Path, name: &str, words: &str) -> Result<Federation> {
-    let audit = dir.join(NODE).join("audit");
-    if audit.is_dir() {
-        fs::remove_dir_all(audit)?;
-    }
+    rows::forget(&dir.join(NODE))?;
     let node = NodeData {
         id: NODE.to_owned(),
         title: "A borough".to_owned(),
@@ -183,7 +180,7 @@ async fn start(dir: &Path, name: &str, words: &str) -> Result<Federation> {
 
 /// The rows, below the build folder; written on first use.
 fn folder() -> Result<PathBuf> {
-    let dir = crate::rows::target().join("bench/cost");
+    let dir = rows::target().join("bench/cost");
     let path = dir.join(NODE).join(FILE);
     if !path.is_file() {
         fs::create_dir_all(dir.join(NODE).join("data"))?;
@@ -206,10 +203,10 @@ fn write(path: &Path) -> Result<()> {
         ("day", Arc::new(draw(365).into_iter().map(day).collect::<Date32Array>())),
         ("minutes", Arc::new(Int64Array::from(draw(120)))),
     ];
-    let rows = RecordBatch::try_from_iter(columns)?;
+    let batch = RecordBatch::try_from_iter(columns)?;
     let part = path.with_extension("part");
-    let mut writer = ArrowWriter::try_new(File::create(&part)?, rows.schema(), None)?;
-    writer.write(&rows)?;
+    let mut writer = ArrowWriter::try_new(File::create(&part)?, batch.schema(), None)?;
+    writer.write(&batch)?;
     writer.close()?;
     fs::rename(part, path)?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,14 +20,12 @@ pub(crate) const NODES: usize = 33;
 const MEASURES: [&str; 5] = ["NO2", "PM10", "temp_out", "traffic_flow", "river_level"];
 const FILE: &str = "data/env_reading.parquet";
 
-/// The folder of a size; written on first use. What nodes of an earlier run recorded is removed: these have keys of their own.
+/// The folder of a size; written on first use.
 pub(crate) fn folder(rows: usize) -> Result<PathBuf, Box<dyn Error>> {
     let dir = target().join(format!("bench/{rows}"));
     for node in 0..NODES {
         let folder = dir.join(id(node));
-        if folder.join("audit").is_dir() {
-            fs::remove_dir_all(folder.join("audit"))?;
-        }
+        forget(&folder)?;
         let path = folder.join(FILE);
         if !path.is_file() {
             fs::create_dir_all(path.parent().unwrap_or(&dir))?;
@@ -34,6 +33,14 @@ pub(crate) fn folder(rows: usize) -> Result<PathBuf, Box<dyn Error>> {
         }
     }
     Ok(dir)
+}
+
+/// Removes what a node of an earlier run recorded in its folder: the next has a key of its own.
+pub(crate) fn forget(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder.join("audit")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// The build folder.
