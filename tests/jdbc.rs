@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::data::{Scale, Synthetic};
+use harness::data::{Scale, Synthetic, hex};
 use harness::federation::{Federation, Policy};
 use sha2::{Digest, Sha256};
 
@@ -20,10 +20,7 @@ fn driver() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jdbc-check");
     fs::create_dir_all(&folder).unwrap();
     let jar = folder.join(format!("flight-sql-jdbc-driver-{version}.jar"));
-    let digest = |jar: &Path| {
-        let digest = Sha256::digest(fs::read(jar).unwrap());
-        digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-    };
+    let digest = |jar: &Path| hex(&Sha256::digest(fs::read(jar).unwrap()));
     if jar.is_file() && digest(&jar) == expected {
         return jar;
     }
@@ -61,4 +58,7 @@ async fn the_jdbc_driver_works() {
     check.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/JdbcCheck.java"));
     check.arg(federation.address().to_string()).arg(federation.ca_file()).arg(federation.token_file());
     tokio::task::spawn_blocking(move || run(&mut check)).await.unwrap();
+    let audit = federation.audit("camden");
+    let mut purposes = audit.iter().filter_map(|entry| entry["purpose"].as_str());
+    assert!(purposes.any(|purpose| purpose == "winter planning"), "the purpose in the URL is not recorded");
 }

@@ -67,7 +67,8 @@ public final class JdbcCheck {
         properties.putAll(who);
         properties.put("useEncryption", "true");
         properties.put("tlsRootCerts", authority);
-        return DriverManager.getConnection("jdbc:arrow-flight-sql://" + address, properties);
+        String url = "jdbc:arrow-flight-sql://" + address + "/?x-jigsaw-purpose=winter%20planning";
+        return DriverManager.getConnection(url, properties);
     }
 
     private static List<Object[]> statements(Connection connection) throws SQLException {

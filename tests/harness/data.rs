@@ -242,10 +242,7 @@ impl Synthetic {
                 hash.update(deliver::csv_bytes(&batch, b',')?);
             }
         }
-        Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-            _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+        Ok(hex(&hash.finalize()))
     }
 
     /// Number of rows of each dataset.
@@ -273,3 +270,11 @@ impl Synthetic {
 
 #[cfg(test)]
 mod tests;
+
+/// Two hexadecimal digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Value;
 
 use crate::certificates::{Authority, Party};
-use crate::data::{self, DatasetFiles, Format, NodeData, REFERENCES, Result, Synthetic};
+use crate::data::{self, DatasetFiles, Format, NodeData, REFERENCES, Result, Synthetic, hex};
 
 /// The coordinator's DNS name.
 pub const COORDINATOR: &str = "coordinator.jigsaw.example";
@@ -176,11 +176,4 @@ pub(super) fn coordinator(
 /// A TOML string.
 fn quoted(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
