@@ -138,12 +138,12 @@ fn one_more(like: &Person) -> Person {
 /// Whether a released cell may go from one value to another where the exact ones are these: as far as the exact one goes, and a
 /// rounding base further. A mean or variance is divided by a rounded count: of forty people, a base is an eighth of it.
 ///
-/// A count `in_table` may change where its exact one does not: counts of one table are rounded up or down so that they add up to
+/// A count of rows in a table (`adds_up`) may change where its exact one does not: counts of one table are rounded up or down so that they add up to
 /// their total, and the total has changed. Both are then within a base of what is exact, whichever way they were rounded.
 fn may_change(
     released: (&Option<String>, &Option<String>),
     exact: (&Option<String>, &Option<String>),
-    in_table: bool,
+    adds_up: bool,
 ) -> bool {
     let numbers = |(less, more): (&Option<String>, &Option<String>)| -> Option<(f64, f64)> {
         Some((less.as_deref()?.parse().ok()?, more.as_deref()?.parse().ok()?))
@@ -154,7 +154,7 @@ fn may_change(
     match (numbers(released), numbers(exact)) {
         (Some((less, more)), Some((was, is))) => {
             let whole = was.fract() == 0.0 && is.fract() == 0.0;
-            if in_table && whole && (less - was).abs() < 5.0 && (more - is).abs() < 5.0 {
+            if adds_up && whole && (less - was).abs() < 5.0 && (more - is).abs() < 5.0 {
                 return true;
             }
             let base = if whole { 5.0 } else { f64::max(5.0, more.abs() / 8.0) };
@@ -167,7 +167,9 @@ fn may_change(
 /// The first cell that changed against the rules.
 fn against_the_rules(sql: &str, cells: [&Rows; 4]) -> Option<String> {
     let [less, more, exactly_less, exactly_more] = cells;
-    let keys = sql.trim_start_matches("SELECT ").split(", ").take_while(|item| !item.contains('(')).count();
+    let items: Vec<&str> = sql.trim_start_matches("SELECT ").split(", ").collect();
+    let keys = items.iter().take_while(|item| !item.contains('(')).count();
+    let adds_up = |item: &str| keys > 0 && item.starts_with("COUNT(") && !item.contains("DISTINCT");
     if less.len() != more.len() {
         return Some(format!("{sql}: {} rows, then {}", less.len(), more.len()));
     }
@@ -180,9 +182,11 @@ fn against_the_rules(sql: &str, cells: [&Rows; 4]) -> Option<String> {
         }
         let exact =
             |rows: &Rows| rows.iter().find(|row| row[..keys] == less[..keys]).cloned().unwrap_or_default();
-        for (cells, exact) in less.iter().zip(more).zip(exact(exactly_less).iter().zip(&exact(exactly_more)))
-        {
-            if !may_change(cells, exact, keys > 0) {
+        let exact = [exact(exactly_less), exact(exactly_more)];
+        let cells = less.iter().zip(more).zip(exact[0].iter().zip(&exact[1]));
+        assert!(less.len() <= items.len(), "{sql} answers more columns than it names");
+        for ((cells, exact), item) in cells.zip(&items) {
+            if !may_change(cells, exact, adds_up(item)) {
                 return Some(format!("{sql}: {cells:?} where {exact:?} is exact, in {less:?}"));
             }
         }
