@@ -7,6 +7,7 @@ mod filters;
 mod grants;
 mod record;
 mod series;
+mod summands;
 mod withheld;
 
 use std::collections::BTreeMap;
