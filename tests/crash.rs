@@ -13,7 +13,7 @@ use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Line, Policy};
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
-use jigsaw_proto::wire::FragmentRequest;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use rand::{RngExt as _, SeedableRng as _};
 
 const CONFIG: &str = "JIGSAW_TEST_NODE";
@@ -43,7 +43,9 @@ fn ticket(query: &str) -> Vec<u8> {
     let fragment = Fragment { input, keys: vec![], measures };
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
     let query = query.parse().unwrap();
-    FragmentRequest { query, principal, purpose, deadline_ms: 20_000, fragment }.encode()
+    let issued_ms = unix_ms();
+    FragmentRequest { query, principal, purpose, deadline_ms: 20_000, fragment, serial: 0, issued_ms }
+        .encode()
 }
 
 /// A line to a node that may still be starting.

@@ -149,7 +149,6 @@ impl Federation {
         if !snapshot.nodes.iter().any(|view| !matches!(view.holds(fragment), Holding::No)) {
             return Err(DispatchError::nobody_holds(fragment));
         }
-        let ticket = context.ticket(fragment);
         let wanted = |view: &&NodeView| only.is_none_or(|only| only.contains(&view.id));
         let asked = self.peers.iter().zip(&snapshot.nodes).filter(|(_, view)| wanted(view)).filter_map(
             |(peer, view)| match view.holds(fragment) {
@@ -161,10 +160,10 @@ impl Federation {
         let asked: Vec<_> = asked.collect();
         context.asking(asked.iter().map(|(view, _)| &view.id));
         let answers = asked.into_iter().map(|(view, peer)| {
-            let (ticket, schema) = (ticket.clone(), Arc::clone(&schema));
+            let schema = Arc::clone(&schema);
             async move {
                 let outcome = match peer {
-                    Ok(peer) => answer::answer(peer, context, ticket, &schema).await,
+                    Ok(peer) => answer::answer(peer, context, fragment, &schema).await,
                     Err(reason) => NodeOutcome::left_out(&view.id, reason),
                 };
                 context.answered(&outcome);

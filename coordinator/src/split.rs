@@ -6,6 +6,7 @@
 //! values only. If a scan of a federated table is left, the question is refused: rows never leave a borough.
 
 mod aggregate;
+mod constants;
 mod expr;
 mod fragment_table;
 mod local;
@@ -18,6 +19,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+pub(crate) use constants::ConstantsOutside;
 pub(crate) use fragment_table::{Asking, FragmentTable};
 
 use crate::query::QueryError;

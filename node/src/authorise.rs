@@ -1,5 +1,7 @@
 //! `request → Permit`: who asks, and whether this node serves them.
 
+mod tickets;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,8 @@ use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::tls::certificate_has_identity;
 use jigsaw_proto::wire::{FragmentRequest, InvalidRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(crate) use tickets::Tickets;
 
 /// How long a request waits for its turn before it is told that the node is busy.
 const PATIENCE: Duration = Duration::from_secs(5);

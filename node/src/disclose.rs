@@ -7,7 +7,7 @@
 //! | `R09`, `R10` | [`dominance`] | a cell that is mostly one or two entities' own is withheld |
 //! | `R11` | [`class`] | a cell that tells a sensitive category of everybody is withheld |
 //! | `R13P` | [`perturbation`] | counts are perturbed by cell key, where the policy has a table |
-//! | `R13` | [`rounding`] | counts are rounded to the base, sums to base × step, means and moments to 3 digits |
+//! | `R13` | [`rounding`] | counts are rounded to the base, sums to base × step, moments to 3 digits; a mean is that of the rounded sum and count |
 //! | `R14`–`R16` | [`overlap`] | figures that would tell of a few people beside earlier ones show those, or nothing |
 //!
 //! A withheld cell is NULL, whatever the rule: small, dominated and overlapping look the same, and so do small and absent groups.

@@ -13,11 +13,13 @@ use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{DatasetName, NodeId};
 use jigsaw_proto::release::NodeDescription;
 use jigsaw_proto::wire::PROTOCOL_VERSION;
+use jigsaw_proto::wire::unix_ms;
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use crate::Error;
 use crate::audit::Audit;
+use crate::authorise::Tickets;
 use crate::disclose::{Discloser, Guard};
 use crate::execute::Engine;
 use crate::ledger::Ledger;
@@ -41,6 +43,7 @@ pub(crate) struct Node {
     pub(crate) audit: Audit,
     pub(crate) ledger: Ledger,
     pub(crate) turns: Arc<Semaphore>,
+    pub(crate) tickets: Tickets,
     pub(crate) limits: Limits,
 }
 
@@ -74,6 +77,7 @@ impl Node {
             audit,
             ledger,
             turns,
+            tickets: Tickets::since(unix_ms()),
             limits,
         })
     }

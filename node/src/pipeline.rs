@@ -17,6 +17,7 @@ use std::time::Duration;
 use arrow_flight::FlightData;
 use futures::FutureExt;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use jigsaw_proto::wire::unix_ms;
 use tokio::time::Instant;
 use tracing::{error, info, instrument};
 
@@ -48,7 +49,10 @@ pub(crate) async fn answer(
         Ok(permit) => {
             tick = node.tick(&permit.request().fragment);
             tracing::Span::current().record("query", permit.request().query.as_str());
-            unpanicked(run(node, &permit, &mut entry)).await
+            match node.tickets.redeem(permit.request(), unix_ms()) {
+                Ok(()) => unpanicked(run(node, &permit, &mut entry)).await,
+                Err(refusal) => Err(refusal),
+            }
         }
         Err(refusal) => Err(refusal),
     };

@@ -47,11 +47,13 @@ pub enum RefusalCode {
     TooLarge,
     /// `N08`: no grant of the dataset's policy is for this principal and purpose
     NotGranted,
+    /// `N09`: the request was taken before, or was made at another time
+    TicketUsed,
 }
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
@@ -69,6 +71,7 @@ impl RefusalCode {
         Self::Failed,
         Self::TooLarge,
         Self::NotGranted,
+        Self::TicketUsed,
     ];
 
     /// The public code.
@@ -115,6 +118,7 @@ impl RefusalCode {
             Self::Failed => ("N06", Code::Internal),
             Self::TooLarge => ("N07", Code::ResourceExhausted),
             Self::NotGranted => ("N08", Code::PermissionDenied),
+            Self::TicketUsed => ("N09", Code::AlreadyExists),
         }
     }
 }

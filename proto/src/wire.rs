@@ -1,5 +1,7 @@
 //! What a message that is not a fragment is told, and how messages become bytes.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prost::Message;
 
 use crate::fragment::Fragment;
@@ -53,6 +55,16 @@ pub struct FragmentRequest {
     pub deadline_ms: u64,
     /// What is asked.
     pub fragment: Fragment,
+    /// Which request of the question this is: no two of one query id have the same number. A node takes each once.
+    pub serial: u32,
+    /// When it was made, in milliseconds since 1970-01-01 UTC ([`unix_ms`]).
+    pub issued_ms: u64,
+}
+
+/// Milliseconds since 1970-01-01 UTC, by this machine's clock.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Longest `principal` and `purpose`, in bytes.
@@ -68,6 +80,8 @@ impl FragmentRequest {
             purpose: self.purpose.clone(),
             deadline_ms: self.deadline_ms,
             fragment: Some((&self.fragment).into()),
+            serial: self.serial,
+            issued_ms: self.issued_ms,
         }
         .encode_to_vec()
     }
@@ -82,7 +96,16 @@ impl FragmentRequest {
         }
         let message =
             wire::FragmentRequest::decode(bytes).map_err(|_| Malformed("it is no fragment request"))?;
-        let wire::FragmentRequest { protocol, query_id, principal, purpose, deadline_ms, fragment } = message;
+        let wire::FragmentRequest {
+            protocol,
+            query_id,
+            principal,
+            purpose,
+            deadline_ms,
+            fragment,
+            serial,
+            issued_ms,
+        } = message;
         if protocol != PROTOCOL_VERSION {
             return Err(InvalidRequest::OtherVersion { theirs: protocol });
         }
@@ -95,6 +118,8 @@ impl FragmentRequest {
             purpose,
             deadline_ms,
             fragment: fragment.ok_or(Malformed("the fragment is missing"))?.try_into()?,
+            serial,
+            issued_ms,
         })
     }
 }

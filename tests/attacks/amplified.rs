@@ -27,6 +27,7 @@ attacks! {
     "A12c", "extreme through the floor of a measure", "greatest income of a cell", Analyst, floor;
     "A12d", "extreme through a root that is NULL", "greatest income of a cell", Analyst, root;
     "A12e", "extreme through a cast that is NULL", "greatest income of a cell", Analyst, narrow;
+    "A12f", "extreme through a floor that is never zero", "greatest income of a cell", Analyst, raised_floor;
     "A15b", "measure made a condition by a function that is NULL", "people above an income", Analyst, null_as_condition;
     "A21b", "join that multiplies the rows of one of many", "that somebody exists", Analyst, join_weights;
     "A21c", "join that multiplies the rows of one of many", "income of the one in a cell", Analyst, join_weighted_sum;
@@ -61,6 +62,13 @@ async fn sign(target: &Target<'_>) -> Outcome {
 async fn floor(target: &Target<'_>) -> Outcome {
     let above = |bound: i64| format!("SUM(CAST(income AS DOUBLE) * floor(CAST(income AS DOUBLE) / {bound}))");
     greatest(target, above, |floored, _| floored).await
+}
+
+/// With one added, nobody falls out of the sum below K.
+async fn raised_floor(target: &Target<'_>) -> Outcome {
+    let above =
+        |bound: i64| format!("SUM(CAST(income AS DOUBLE) * (floor(CAST(income AS DOUBLE) / {bound}) + 1))");
+    greatest(target, above, |raised, sum| raised - sum).await
 }
 
 /// The root of less than nothing takes the row with it: what is left is the sum up to K, of many people.
@@ -108,10 +116,15 @@ async fn null_as_condition(target: &Target<'_>) -> Outcome {
     let bound = 60_000;
     let truth = target.people.north(|person| person.income > bound) as f64;
     let mut outcome = Outcome::Nothing;
-    for condition in ["sqrt(CAST(income AS DOUBLE) / 60000 - 1)", "ln(CAST(income AS DOUBLE) / 60000 - 1)"] {
-        let sql = format!("SELECT COUNT({condition}) FROM {{t}} WHERE node = 'north'");
+    for count in [
+        "COUNT(sqrt(CAST(income AS DOUBLE) / 60000 - 1))",
+        "COUNT(ln(CAST(income AS DOUBLE) / 60000 - 1))",
+        // What is too large for its type is NULL, too.
+        "COUNT(*) - COUNT(income * 153722867280912)",
+    ] {
+        let sql = format!("SELECT {count} FROM {{t}} WHERE node = 'north'");
         outcome =
-            outcome.or(number(target.number(&sql).await.filter(|count| *count > 0.0), truth, 3.0, &sql));
+            outcome.or(number(target.number(&sql).await.filter(|count| *count > 0.0), truth, 5.0, &sql));
     }
     outcome
 }

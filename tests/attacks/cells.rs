@@ -7,31 +7,34 @@ use jigsaw_proto::types::DataType;
 use super::fragment::{ROWS, all, column, equal, filtered, grouped, int, of, scan, words};
 use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number, rows, text};
 
+/// One of five counts is behind a number rounded to five, and may be the rounded one itself.
+const OF_FIVE: Goal = Goal::Guess(0.2);
+
 macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $run:ident;)*) => {
+    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $goal:expr, $run:ident;)*) => {
         pub(super) const ATTACKS: &[Attack] = &[$(Attack {
             id: $id,
             name: $name,
             secret: $secret,
             channel: Channel::$channel,
-            goal: Goal::Never,
+            goal: $goal,
             run: |target| Box::pin($run(target)),
         }),*];
     };
 }
 
 attacks! {
-    "A03", "group by a near-unique column", "number of true groups", Analyst, near_unique;
-    "A10", "sum of a dominated cell", "income of the dominant, to 1 %", Analyst, dominated;
-    "A10b", "variance of a dominated cell", "income of the dominant, to 5 %", Analyst, dominated_variance;
-    "A11", "count from sum and mean", "exact count of a cell", Coordinator, count_from_mean;
-    "A14", "distinct count of few, sketch of many", "size of a small cell", Both, distinct;
-    "A16", "HAVING over what is not released", "that somebody is alone in a cell", Analyst, having;
-    "A17", "ORDER BY what is not released, OFFSET", "that somebody is alone in a cell", Analyst, ordered;
-    "A19", "class whose members are all alike", "condition of every member of a class", Analyst, class;
-    "A45", "NULL as a category nobody checks", "people without a ward", Both, null_category;
-    "A46", "digits below the rounding", "a digit finer than the rounding", Both, digits;
-    "A47", "sum that overflows", "a wrapped sum", Both, overflow;
+    "A03", "group by a near-unique column", "number of true groups", Analyst, Goal::Never, near_unique;
+    "A10", "sum of a dominated cell", "income of the dominant, to 1 %", Analyst, Goal::Never, dominated;
+    "A10b", "variance of a dominated cell", "income of the dominant, to 5 %", Analyst, Goal::Never, dominated_variance;
+    "A11", "count from sum and mean", "exact count of a cell", Coordinator, OF_FIVE, count_from_mean;
+    "A14", "distinct count of few, sketch of many", "size of a small cell", Both, Goal::Never, distinct;
+    "A16", "HAVING over what is not released", "that somebody is alone in a cell", Analyst, Goal::Never, having;
+    "A17", "ORDER BY what is not released, OFFSET", "that somebody is alone in a cell", Analyst, Goal::Never, ordered;
+    "A19", "class whose members are all alike", "condition of every member of a class", Analyst, Goal::Never, class;
+    "A45", "NULL as a category nobody checks", "people without a ward", Both, Goal::Never, null_category;
+    "A46", "digits below the rounding", "a digit finer than the rounding", Both, Goal::Never, digits;
+    "A47", "sum that overflows", "a wrapped sum", Both, Goal::Never, overflow;
 }
 
 async fn near_unique(target: &Target<'_>) -> Outcome {

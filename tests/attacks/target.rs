@@ -1,11 +1,13 @@
 //! What an attack is, and what it may use: a dataset of its own, asked as an analyst or as a hostile coordinator.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use arrow::util::display::array_value_to_string;
 use futures::future::BoxFuture;
 use harness::exchange::Released;
 use harness::federation::{Answer, Federation, Problem};
 use jigsaw_proto::fragment::Fragment;
-use jigsaw_proto::wire::FragmentRequest;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use tonic::Status;
 
 use super::population::Population;
@@ -181,12 +183,15 @@ impl Target<'_> {
 
 /// A fragment with the circumstances of asking.
 pub(super) fn request(fragment: Fragment, principal: &str) -> FragmentRequest {
+    static TICKETS: AtomicU32 = AtomicU32::new(0);
     FragmentRequest {
         query: "q-00000000000000000000000000000000".to_owned().try_into().unwrap(),
         principal: principal.to_owned(),
         purpose: "an attack".to_owned(),
         deadline_ms: 30_000,
         fragment,
+        serial: TICKETS.fetch_add(1, Ordering::Relaxed),
+        issued_ms: unix_ms(),
     }
 }
 

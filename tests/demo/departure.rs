@@ -9,7 +9,7 @@ use jigsaw_proto::expr::{Column, Expr};
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::ReleaseMode;
-use jigsaw_proto::wire::FragmentRequest;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 
 /// Whose line is tapped.
 pub(crate) const BOROUGH: &str = "camden";
@@ -81,7 +81,8 @@ async fn refusal(federation: &Federation, released: &Released) -> Result<()> {
     println!("\n\u{2500}\u{2500} What did not leave\n");
     println!("A coordinator that somebody has taken over asks {BOROUGH}, with the right certificate:\n");
     println!("    {fragment}\n");
-    let request = FragmentRequest { fragment, ..released.request.clone() };
+    let request =
+        FragmentRequest { fragment, serial: u32::MAX, issued_ms: unix_ms(), ..released.request.clone() };
     match federation.line(BOROUGH).await?.ask(request.encode()).await {
         Ok(_) => Err(format!("{BOROUGH} gave away what it must not").into()),
         Err(status) => {

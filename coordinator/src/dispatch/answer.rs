@@ -10,6 +10,7 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
+use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::release::Manifest;
 use tokio::time::Instant;
@@ -28,11 +29,11 @@ const STALE: Duration = Duration::from_secs(1);
 pub(super) async fn answer(
     peer: &Peer,
     context: &QueryContext,
-    ticket: Vec<u8>,
+    fragment: &Fragment,
     schema: &SchemaRef,
 ) -> NodeOutcome {
     let (started, deadline) = (Instant::now(), context.nodes_deadline());
-    let outcome = match tokio::time::timeout_at(deadline, ask(peer, context, ticket, schema)).await {
+    let outcome = match tokio::time::timeout_at(deadline, ask(peer, context, fragment, schema)).await {
         // The transport has the same deadline, and its own words for it.
         Ok(Outcome::Failed(_)) if Instant::now() >= deadline => Outcome::Late,
         Ok(outcome) => outcome,
@@ -41,11 +42,11 @@ pub(super) async fn answer(
     NodeOutcome { node: peer.entry.id.clone(), outcome, elapsed: started.elapsed() }
 }
 
-/// A connection that was closed while idle fails the first call on it: one more try, and only one answer is ever used.
-async fn ask(peer: &Peer, context: &QueryContext, ticket: Vec<u8>, schema: &SchemaRef) -> Outcome {
+/// A connection that was closed while idle fails the first call on it: one more try, with a ticket of its own, and only one answer is ever used.
+async fn ask(peer: &Peer, context: &QueryContext, fragment: &Fragment, schema: &SchemaRef) -> Outcome {
     let started = Instant::now();
-    let stream = match call(peer, context, ticket.clone()).await {
-        Err(status) if is_stale(&status) && started.elapsed() < STALE => call(peer, context, ticket).await,
+    let stream = match call(peer, context, fragment).await {
+        Err(status) if is_stale(&status) && started.elapsed() < STALE => call(peer, context, fragment).await,
         called => called,
     };
     let answered = match stream {
@@ -92,8 +93,12 @@ impl Trouble {
     }
 }
 
-async fn call(peer: &Peer, context: &QueryContext, ticket: Vec<u8>) -> Result<Streaming<FlightData>, Status> {
-    let mut request = Request::new(Ticket { ticket: ticket.into() });
+async fn call(
+    peer: &Peer,
+    context: &QueryContext,
+    fragment: &Fragment,
+) -> Result<Streaming<FlightData>, Status> {
+    let mut request = Request::new(Ticket { ticket: context.ticket(fragment).into() });
     request.set_timeout(context.nodes_deadline().saturating_duration_since(Instant::now()));
     Ok(peer.client().do_get(request).await?.into_inner())
 }

@@ -1,12 +1,13 @@
 //! One question while it runs: who asks, until when, and how far it has come.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{NodeId, QueryId};
-use jigsaw_proto::wire::FragmentRequest;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ pub(crate) struct QueryContext {
     pub(crate) allow_partial: bool,
     limit: Duration,
     run: OnceLock<Run>,
+    /// how many requests were made for nodes
+    requests: AtomicU32,
     outcomes: Mutex<BTreeMap<NodeId, NodeOutcome>>,
     progress: watch::Sender<Progress>,
 }
@@ -59,6 +62,7 @@ impl QueryContext {
             allow_partial,
             limit,
             run: OnceLock::new(),
+            requests: AtomicU32::new(0),
             outcomes: Mutex::default(),
             progress: watch::Sender::default(),
         }
@@ -103,6 +107,7 @@ impl QueryContext {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// A request for a node. Each is taken once, so that each call needs one of its own.
     pub(super) fn ticket(&self, fragment: &Fragment) -> Vec<u8> {
         let left = self.nodes_deadline().saturating_duration_since(Instant::now());
         FragmentRequest {
@@ -111,6 +116,8 @@ impl QueryContext {
             purpose: self.purpose.clone(),
             deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
             fragment: fragment.clone(),
+            serial: self.requests.fetch_add(1, Ordering::Relaxed),
+            issued_ms: unix_ms(),
         }
         .encode()
     }

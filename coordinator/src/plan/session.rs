@@ -32,7 +32,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalogue::{CATALOG, Catalogue, PUBLIC, SYSTEM};
 use crate::dispatch::Federation;
-use crate::split::SplitAggregates;
+use crate::split::{ConstantsOutside, SplitAggregates};
 
 /// Memory that merges may use at once, in bytes; more spills to disk.
 const MERGE_MEMORY: usize = 1 << 30;
@@ -74,9 +74,10 @@ fn config() -> SessionConfig {
 }
 
 /// The engine's logical rules in its own order, less those that only pay off over local scans, with ours after filters
-/// have been pushed down and before common subexpressions are given names.
+/// have been pushed down (and what takes constants out of sums before all) and before common subexpressions are given names.
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
+        Arc::new(ConstantsOutside),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(EliminateJoin::new()),

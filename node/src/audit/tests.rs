@@ -87,6 +87,8 @@ fn request() -> FragmentRequest {
         purpose: "a test".to_owned(),
         deadline_ms: 60_000,
         fragment: Fragment { input, keys: vec![], measures },
+        serial: 0,
+        issued_ms: 0,
     }
 }
 

@@ -144,6 +144,8 @@ async fn explain(
         purpose: purpose.to_owned(),
         deadline_ms: 60_000,
         fragment,
+        serial: 0,
+        issued_ms: 0,
     };
     let verdict = verdict(&request.encode(), &held, Utc::now().date_naive()).await;
     Ok(writeln!(out, "{verdict}")?)

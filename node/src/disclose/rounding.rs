@@ -1,5 +1,6 @@
 //! `R13`: counts to the nearest multiple of the base, halves away from zero; sums to the nearest multiple of base ×
-//! step of what is summed (the resolution of a measure, at least one unit of the sum's last digit); means and moments to three significant digits. Group keys are left alone.
+//! step of what is summed (the resolution of a measure, at least one unit of the sum's last digit); means and moments to three significant digits. A mean comes here as the rounded sum over the
+//! rounded count, so that sum and mean together tell the count no closer than it is shown. Group keys are left alone.
 
 use arrow::datatypes::DataType;
 use jigsaw_proto::aggregate::State;

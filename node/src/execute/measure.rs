@@ -2,12 +2,15 @@
 
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::functions::math::expr_fn::round;
 use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum, var_pop};
 use datafusion::logical_expr::{
     AggregateUDF, Expr as PlanExpr, ExprFunctionExt, LogicalPlan, cast, col, lit, try_cast, when,
 };
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::fragment::Measure;
+use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 
 use super::contributors::Contributors;
@@ -61,6 +64,11 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
             };
             Ok((vec![call.alias(&name)], col(&name)))
         }
+        (State::Mean, Some(argument)) if approved.mode() == ReleaseMode::Protected => {
+            let total = filtered(sum(argument.clone()))?.alias(&name);
+            let counted = filtered(count(argument))?.alias(format!("{name}n"));
+            Ok((vec![total, counted], rounded_mean(&name, approved.rounding(), approved.step(index))))
+        }
         (State::Mean, Some(argument)) => one(avg(argument)),
         (State::Min, Some(argument)) => one(min(argument)),
         (State::Max, Some(argument)) => one(max(argument)),
@@ -81,6 +89,14 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
         }
         _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),
     }
+}
+
+/// The mean of a protected release is the rounded sum over the rounded count (`R13`): beside the sum, any other one would tell the count.
+fn rounded_mean(name: &str, base: u32, step: f64) -> PlanExpr {
+    let nearest = |value: PlanExpr, unit: f64| round(vec![value / lit(unit)]) * lit(unit);
+    let base = f64::from(base);
+    let counted = nearest(cast(col(format!("{name}n")), ArrowType::Float64), base);
+    nearest(col(name), base * step) / nullif(counted, lit(0.0))
 }
 
 /// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.

@@ -79,6 +79,8 @@ impl Bench {
             purpose: String::new(),
             deadline_ms: 60_000,
             fragment,
+            serial: 0,
+            issued_ms: 0,
         };
         let turns = Arc::new(Semaphore::new(1));
         let permit = authorise(&request.encode(), &turns, |_| {}).await.unwrap();

@@ -7,6 +7,7 @@ mod filters;
 mod grants;
 mod record;
 mod series;
+mod summands;
 mod withheld;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -27,7 +29,7 @@ use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::Manifest;
 use jigsaw_proto::tls::TlsMaterial;
-use jigsaw_proto::wire::FragmentRequest;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
@@ -194,7 +196,11 @@ impl Bench {
     }
 
     async fn ask(&self, fragment: Fragment) -> Result<Answer, Refusal> {
-        let messages = answer(&self.node, "coordinator.example", &ticket(fragment)).await?;
+        self.ask_with(&ticket(fragment)).await
+    }
+
+    async fn ask_with(&self, ticket: &[u8]) -> Result<Answer, Refusal> {
+        let messages = answer(&self.node, "coordinator.example", ticket).await?;
         let mut batches = flight_data_to_batches(&messages).unwrap();
         let manifest = Manifest::decode(&messages.last().unwrap().app_metadata).unwrap();
         assert!(batches.len() <= 1, "the rows of a bench fit one message");
@@ -271,8 +277,10 @@ fn freest(contract: &Contract) -> &'static str {
 }
 
 pub(crate) fn ticket(fragment: Fragment) -> Vec<u8> {
+    static TICKETS: AtomicU32 = AtomicU32::new(0);
     let (query, principal, purpose) = ("q1".parse().unwrap(), "ada".to_owned(), "a test".to_owned());
-    FragmentRequest { query, principal, purpose, deadline_ms: 60_000, fragment }.encode()
+    let (serial, issued_ms) = (TICKETS.fetch_add(1, Ordering::Relaxed), unix_ms());
+    FragmentRequest { query, principal, purpose, deadline_ms: 60_000, fragment, serial, issued_ms }.encode()
 }
 
 // ---- fragments in few words ----

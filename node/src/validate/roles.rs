@@ -8,20 +8,22 @@
 //!   arithmetic over measures ([`super::summand`]).
 //! * `R22` – two protected datasets are joined on an entity.
 
+mod input;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jigsaw_proto::aggregate::State;
 use jigsaw_proto::contract::{NODE_COLUMN, Role};
-use jigsaw_proto::expr::{Column, Expr, UnaryOp};
-use jigsaw_proto::fragment::{Fragment, Join, Measure, Relation};
-use jigsaw_proto::function::Function;
+use jigsaw_proto::expr::Column;
+use jigsaw_proto::fragment::{Fragment, Join, Relation};
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::release::ReleaseMode;
+use jigsaw_proto::types::DataType;
 
-use super::summand::{Summand, Sums, Zero};
+use super::summand::Summand;
 use crate::sources::Dataset;
+use input::Input;
 
 /// The entity columns that are counted for a dataset: none if it is open.
 pub(crate) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> {
@@ -54,7 +56,7 @@ pub(super) fn check(
     datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
 ) -> Result<Checked, Refusal> {
     let Rows { columns, kinds, protected, filters } = Checker { datasets }.relation(&fragment.input)?;
-    let input = Input { columns: &columns };
+    let input = Input::new(&columns);
     for key in &fragment.keys {
         input.condition(key, "GROUP BY")?;
     }
@@ -88,7 +90,11 @@ enum Use {
 /// A column, and what may be done with it.
 struct Known {
     column: Column,
+    /// `None`: the expression it stands for has none
+    data_type: Option<DataType>,
     permitted: Use,
+    /// whether it is NULL only where a column of a dataset is
+    present: bool,
     /// `None`: not to be added up under protection
     summand: Option<Summand>,
     /// what it is made of
@@ -121,7 +127,7 @@ impl Checker<'_> {
             Relation::Scan { dataset, alias } => Ok(self.scan(dataset, alias)),
             Relation::Filter { input, predicate } => {
                 let mut rows = self.relation(input)?;
-                let input = Input { columns: &rows.columns };
+                let input = Input::new(&rows.columns);
                 input.condition(predicate, "WHERE")?;
                 let sources = input.sources(predicate);
                 rows.filters.extend(sources);
@@ -129,7 +135,7 @@ impl Checker<'_> {
             }
             Relation::Project { input, alias, columns } => {
                 let Rows { columns: known, kinds, protected, filters } = self.relation(input)?;
-                let input = Input { columns: &known };
+                let input = Input::new(&known);
                 let columns =
                     columns.iter().map(|(name, expr)| input.projected(expr, Column::new(alias, name)));
                 Ok(Rows { columns: columns.collect::<Result<_, Refusal>>()?, kinds, protected, filters })
@@ -153,14 +159,18 @@ impl Checker<'_> {
             };
             Known {
                 column: Column::new(alias, column.name.as_str()),
+                data_type: Some(column.data_type.clone()),
                 permitted,
+                present: true,
                 summand: Summand::of(column),
                 sources: Sources::from([format!("{name}.{}", column.name)]),
             }
         });
         let node = Known {
             column: Column::new(alias, NODE_COLUMN),
+            data_type: Some(DataType::Text),
             permitted: Use::Free,
+            present: true,
             summand: None,
             sources: Sources::new(),
         };
@@ -172,7 +182,7 @@ impl Checker<'_> {
         let (left, right) = (self.relation(&join.left)?, self.relation(&join.right)?);
         let mut on_entity = false;
         for (left_key, right_key) in &join.on {
-            let side = |rows: &Rows, key: &Column| Input { columns: &rows.columns }.of(key);
+            let side = |rows: &Rows, key: &Column| Input::new(&rows.columns).of(key);
             match (side(&left, left_key), side(&right, right_key)) {
                 (Use::Entity, Use::Entity) => on_entity = true,
                 (Use::Free, Use::Free) => {}
@@ -203,7 +213,7 @@ impl Checker<'_> {
         let columns: Vec<Known> = left.columns.into_iter().chain(right.columns).collect();
         let mut filters: Sources = left.filters.into_iter().chain(right.filters).collect();
         if let Some(filter) = &join.filter {
-            let input = Input { columns: &columns };
+            let input = Input::new(&columns);
             input.condition(filter, "ON")?;
             filters.extend(input.sources(filter));
         }
@@ -231,6 +241,7 @@ impl Checker<'_> {
             union.filters.extend(branch.filters);
             for (known, other) in union.columns.iter_mut().zip(branch.columns) {
                 known.permitted = strictest(known.permitted, other.permitted);
+                known.present &= other.present;
                 known.summand =
                     known.summand.zip(other.summand).map(|(summand, other)| summand.either(other));
                 known.sources.extend(other.sources);
@@ -254,136 +265,4 @@ fn strictest(one: Use, other: Use) -> Use {
 
 fn refused(code: RefusalCode, message: String) -> Refusal {
     Refusal::new(code, message)
-}
-
-/// The columns an expression may name.
-struct Input<'a> {
-    columns: &'a [Known],
-}
-
-impl Input<'_> {
-    fn known(&self, column: &Column) -> Option<&Known> {
-        self.columns.iter().find(|known| known.column == *column)
-    }
-
-    fn of(&self, column: &Column) -> Use {
-        self.known(column).map_or(Use::Entity, |known| known.permitted)
-    }
-
-    fn summand(&self, expr: &Expr, zero: Zero) -> Result<Summand, Refusal> {
-        Sums { column: |column: &Column| self.known(column)?.summand }.summand(expr, zero)
-    }
-
-    /// An expression that decides which rows or groups are seen: free columns, and whether an entity is there at all.
-    fn condition(&self, expr: &Expr, clause: &str) -> Result<(), Refusal> {
-        match expr {
-            Expr::Unary { op: UnaryOp::IsNull | UnaryOp::IsNotNull, operand } if self.is_entity(operand) => {
-                Ok(())
-            }
-            Expr::Column(column) => match self.of(column) {
-                Use::Free => Ok(()),
-                Use::Entity => Err(entity(column, clause)),
-                Use::Restricted => Err(refused(
-                    RefusalCode::ColumnRole,
-                    format!(
-                        "{column} is a measure that the contract does not open to {clause}: aggregate it, or ask by a dimension"
-                    ),
-                )),
-            },
-            other => other.operands().into_iter().try_for_each(|operand| self.condition(operand, clause)),
-        }
-    }
-
-    fn is_entity(&self, expr: &Expr) -> bool {
-        matches!(expr, Expr::Column(column) if self.of(column) == Use::Entity)
-    }
-
-    /// What may be done with the value of an expression, under its new name. A choice whose other side is zero is not told
-    /// from one whose other side is something: it may be summed by its own name only.
-    fn projected(&self, expr: &Expr, name: Column) -> Result<Known, Refusal> {
-        let permitted = if let Expr::Column(column) = expr {
-            self.of(column)
-        } else {
-            self.value(expr, "SELECT")?;
-            let restricted = expr.columns().into_iter().any(|column| self.of(column) == Use::Restricted);
-            if restricted { Use::Restricted } else { Use::Free }
-        };
-        let summand = self.summand(expr, Zero::Something).ok();
-        Ok(Known { column: name, permitted, summand, sources: self.sources(expr) })
-    }
-
-    /// The columns of datasets that an expression is made of, through every alias.
-    fn sources(&self, expr: &Expr) -> Sources {
-        let known = expr.columns().into_iter().filter_map(|column| self.known(column));
-        known.flat_map(|known| known.sources.iter().cloned()).collect()
-    }
-
-    /// An expression whose value is only aggregated: arithmetic over measures is fine, choosing by a measure is not.
-    fn value(&self, expr: &Expr, clause: &str) -> Result<(), Refusal> {
-        match expr {
-            Expr::Column(column) if self.of(column) == Use::Entity => Err(entity(column, clause)),
-            Expr::Column(_) | Expr::Literal(_) => Ok(()),
-            Expr::Case { branches, otherwise } => {
-                for branch in branches {
-                    self.condition(&branch.when, "CASE WHEN")?;
-                    self.value(&branch.then, clause)?;
-                }
-                otherwise.iter().try_for_each(|otherwise| self.value(otherwise, clause))
-            }
-            Expr::Binary { op, left, right } if !op.is_comparison() && !op.is_logical() => {
-                self.value(left, clause)?;
-                self.value(right, clause)
-            }
-            Expr::Call { function: Function::Greatest | Function::Least | Function::Nullif, .. } => {
-                self.condition(expr, "a comparison")
-            }
-            Expr::Call { arguments, .. } => {
-                arguments.iter().try_for_each(|argument| self.value(argument, clause))
-            }
-            Expr::TryCast { operand, .. } | Expr::Unary { op: UnaryOp::Negate, operand } => {
-                self.value(operand, clause)
-            }
-            _ => self.condition(expr, "a comparison"),
-        }
-    }
-
-    /// The step of the published figure.
-    fn measure(&self, measure: &Measure, protected: bool) -> Result<f64, Refusal> {
-        if let Some(filter) = &measure.filter {
-            self.condition(filter, "FILTER")?;
-        }
-        let Some(argument) = &measure.argument else { return Ok(1.0) };
-        match measure.state {
-            State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(1.0),
-            State::Entities => {
-                return Err(refused(
-                    RefusalCode::AggregateNotAllowed,
-                    format!("{argument} is no entity column: only entities are counted distinct"),
-                ));
-            }
-            State::Min | State::Max if protected => {
-                return Err(refused(
-                    RefusalCode::AggregateNotAllowed,
-                    format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),
-                ));
-            }
-            State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
-                self.value(argument, "an aggregate")?;
-            }
-        }
-        match measure.state {
-            State::Sum if protected => Ok(self.summand(argument, Zero::Nothing)?.step()),
-            State::Mean | State::M2 if protected => Ok(self.summand(argument, Zero::Something)?.step()),
-            _ => Ok(1.0),
-        }
-    }
-}
-
-fn entity(column: &Column, clause: &str) -> Refusal {
-    refused(
-        RefusalCode::EntityColumn,
-        format!(
-            "{column} is an entity column and has no place in {clause}: COUNT(DISTINCT {column}) it, or join on it within the node"
-        ),
-    )
 }

@@ -19,6 +19,12 @@ pub struct FragmentRequest {
     pub deadline_ms: u64,
     #[prost(message, optional, tag = "6")]
     pub fragment: ::core::option::Option<Fragment>,
+    /// Which request of the question this is: no two of one query_id have the same number. A node takes each once.
+    #[prost(uint32, tag = "7")]
+    pub serial: u32,
+    /// When it was made, in milliseconds since 1970-01-01 UTC. A node takes it for ten minutes.
+    #[prost(uint64, tag = "8")]
+    pub issued_ms: u64,
 }
 /// SELECT keys…, measures… FROM input GROUP BY keys…
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -7,15 +7,15 @@ use jigsaw_proto::types::DataType;
 
 use super::*;
 
-fn call(function: Function, arguments: Vec<Expr>) -> Expr {
+pub(super) fn call(function: Function, arguments: Vec<Expr>) -> Expr {
     Expr::Call { function, arguments }
 }
 
-fn cast(operand: Expr, to: DataType) -> Expr {
+pub(super) fn cast(operand: Expr, to: DataType) -> Expr {
     Expr::TryCast { operand: Box::new(operand), to }
 }
 
-fn project(input: Relation, columns: Vec<(&str, Expr)>) -> Relation {
+pub(super) fn project(input: Relation, columns: Vec<(&str, Expr)>) -> Relation {
     let columns = columns.into_iter().map(|(name, expr)| (name.to_owned(), expr)).collect();
     Relation::Project { input: Box::new(input), alias: "p".to_owned(), columns }
 }
@@ -215,7 +215,6 @@ async fn scaling_does_not_get_behind_the_rounding() {
         (int(1000), 5_000.0),
         (t("cost").binary(BinaryOp::Multiply, int(1000)), 500_000.0),
         (int(1000).binary(BinaryOp::Multiply, t("cost")), 500_000.0),
-        (t("cost").binary(BinaryOp::Add, int(1_000_000)), 5_000_500.0),
     ] {
         let sum = bench.cell(measure(State::Sum, argument.clone())).await.unwrap().unwrap();
         assert!((sum % step).abs() < 1e-9, "sum({argument}) = {sum} is finer than {step}");

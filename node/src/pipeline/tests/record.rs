@@ -12,7 +12,8 @@ use crate::pipeline::unpanicked;
 #[tokio::test]
 async fn a_release_is_recorded_in_full_but_for_its_values() {
     let bench = Bench::open().await;
-    let answer = bench.ask(by_ward()).await.unwrap();
+    let asked = ticket(by_ward());
+    let answer = bench.ask_with(&asked).await.unwrap();
     let [opened, mut line] = <[serde_json::Value; 2]>::try_from(bench.audit()).unwrap();
     assert_eq!(
         (&opened["outcome"], &opened["entry"], &opened["query"]),
@@ -21,7 +22,7 @@ async fn a_release_is_recorded_in_full_but_for_its_values() {
     assert_eq!(opened["request"], line["request"]);
     let request =
         base64::engine::general_purpose::STANDARD.decode(line["request"].as_str().unwrap()).unwrap();
-    assert_eq!(request, ticket(by_ward()), "what was asked can be asked again");
+    assert_eq!(request, asked, "what was asked can be asked again");
     let body: Vec<u8> =
         answer.messages.iter().flat_map(|message| message.data_body.iter().copied()).collect();
     let bytes = body.len();
