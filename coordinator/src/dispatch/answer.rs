@@ -42,11 +42,11 @@ pub(super) async fn answer(
     NodeOutcome { node: peer.entry.id.clone(), outcome, elapsed: started.elapsed() }
 }
 
-/// A connection that was closed while idle fails the first call on it: one more try, with a ticket of its own, and only one answer is ever used.
+/// One more try, with a ticket of its own, where the first was not taken; only one answer is ever used.
 async fn ask(peer: &Peer, context: &QueryContext, fragment: &Fragment, schema: &SchemaRef) -> Outcome {
     let started = Instant::now();
     let stream = match call(peer, context, fragment).await {
-        Err(status) if is_stale(&status) && started.elapsed() < STALE => call(peer, context, fragment).await,
+        Err(status) if is_stale(&status, started.elapsed()) => call(peer, context, fragment).await,
         called => called,
     };
     let answered = match stream {
@@ -64,9 +64,15 @@ enum Trouble {
     Answer(&'static str),
 }
 
-fn is_stale(status: &Status) -> bool {
-    status.code() == Code::Unavailable && Refusal::from_status(status).is_none()
-        || status.code() == Code::Unknown && status.message().contains("transport")
+/// A connection that was closed while idle fails the first call on it; a ticket that waited for a node to start is refused as
+/// made before it started.
+fn is_stale(status: &Status, after: Duration) -> bool {
+    match Refusal::from_status(status) {
+        Some(refusal) => refusal.code == RefusalCode::TicketUsed,
+        None if after > STALE => false,
+        None if status.code() == Code::Unknown => status.message().contains("transport"),
+        None => status.code() == Code::Unavailable,
+    }
 }
 
 impl Trouble {
