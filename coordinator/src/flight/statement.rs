@@ -15,11 +15,15 @@ use tonic::{Request, Response, Status};
 use super::session::{self, CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
+use crate::cell_status::CellStatus;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
 /// The action that follows a question.
 pub(super) const PROGRESS: &str = "jigsaw.progress";
+
+/// The header that asks for the status of cells.
+const CELL_STATUS: &str = "x-jigsaw-cell-status";
 
 impl Shared {
     /// Plans a statement and announces what fetching it will give. No node is contacted.
@@ -30,7 +34,9 @@ impl Shared {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let context = self.context(principal, request.metadata())?;
-        let planned = self.engine.plan(sql).await.map_err(|error| status::of(&error, &context.id))?;
+        let cell_status = cell_status(request.metadata())?;
+        let planned =
+            self.engine.plan(sql, cell_status).await.map_err(|error| status::of(&error, &context.id))?;
         self.promise(planned, context, request.into_inner())
     }
 
@@ -83,12 +89,23 @@ impl Shared {
     }
 
     /// The schema of what a statement answers, as it is sent.
-    pub(super) async fn schema_of(&self, sql: &str) -> Result<SchemaRef, Status> {
-        match self.engine.plan(sql).await {
+    pub(super) async fn schema_of(&self, sql: &str, headers: &MetadataMap) -> Result<SchemaRef, Status> {
+        match self.engine.plan(sql, cell_status(headers)?).await {
             Ok(planned) => Ok(planned.schema()),
             Err(error) => Err(status::of(&error, &query_id()?)),
         }
     }
+}
+
+/// Whether the answer carries the status of its cells, from the headers of the call that plans it.
+pub(super) fn cell_status(headers: &MetadataMap) -> Result<CellStatus, Status> {
+    let word = match headers.get(CELL_STATUS) {
+        Some(value) => value.to_str().unwrap_or("?"),
+        None => "",
+    };
+    CellStatus::from_word(word).ok_or_else(|| {
+        Status::invalid_argument(format!("the header {CELL_STATUS} is neither nulls nor columns"))
+    })
 }
 
 /// The time a call has, by gRPC's own header, less what it takes to say that it is over before the transport does.
