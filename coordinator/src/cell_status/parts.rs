@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::functions::core::expr_fn::{coalesce, greatest};
+use datafusion::functions::core::expr_fn::greatest;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit, when};
 
 use super::Result;
@@ -73,9 +73,9 @@ impl MarkExprs {
         let nobody = Self::of_groups(lacking, lit(0_i64))?;
         let [grade, withheld, left_out] = of.columns().map(Expr::Column);
         Ok(Self {
-            grade: coalesce(vec![grade, nobody.grade]),
+            grade: or_else(grade, nobody.grade)?,
             withheld: or_zero(withheld),
-            left_out: coalesce(vec![left_out, nobody.left_out]),
+            left_out: or_else(left_out, nobody.left_out)?,
         })
     }
 
@@ -100,8 +100,14 @@ pub(super) fn most(exprs: Vec<Expr>) -> Expr {
     }
 }
 
+/// A number of nodes; 0 where there is none. `greatest` passes over NULL.
 pub(super) fn or_zero(expr: Expr) -> Expr {
-    coalesce(vec![expr, lit(0_i64)])
+    greatest(vec![expr, lit(0_i64)])
+}
+
+fn or_else(expr: Expr, other: Expr) -> Result<Expr> {
+    let chosen = when(expr.clone().is_null(), other).otherwise(expr);
+    chosen.map_err(|error| QueryError::planning(&error))
 }
 
 /// A rewritten plan: its own columns as before, hidden ones beside them.

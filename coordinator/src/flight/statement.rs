@@ -133,6 +133,9 @@ fn duration(header: &str) -> Option<Duration> {
 pub(super) fn update(sql: &str) -> Result<i64, Status> {
     let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
     match word.to_ascii_lowercase().as_str() {
+        "set" if sql.to_ascii_lowercase().contains("jigsaw.") => Err(Status::invalid_argument(format!(
+            "connections keep no settings here: send the header {CELL_STATUS} with the statement instead"
+        ))),
         "begin" | "start" | "commit" | "end" | "rollback" | "set" => Ok(0),
         _ => Err(status::read_only()),
     }
@@ -162,4 +165,26 @@ fn progress(context: Option<Arc<QueryContext>>) -> Actions {
         Some((Ok(ActionResult { body: body.into() }), changes))
     })
     .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_would_not_be_kept_is_an_error() {
+        assert_eq!(update("SET autocommit = 1").unwrap(), 0);
+        let refused = update("SET jigsaw.cell_status = 'columns'").unwrap_err();
+        assert!(refused.message().contains(CELL_STATUS), "{refused}");
+    }
+
+    #[test]
+    fn the_header_is_one_of_two_words() {
+        let mut headers = MetadataMap::new();
+        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Nulls);
+        headers.insert(CELL_STATUS, "columns".parse().unwrap());
+        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Columns);
+        headers.insert(CELL_STATUS, "rows".parse().unwrap());
+        assert!(cell_status(&headers).is_err());
+    }
 }

@@ -79,11 +79,60 @@ fn protects(manifest: &Manifest) -> bool {
 
 /// Rules by which a node changes figures: `R13P` perturbs, `R13` rounds, `R14` shows earlier figures.
 ///
-/// A protected release that names none of the rules known here is not called exact: a newer node may have others.
+/// A protected release is never called exact: a newer node may have rules that are not known here.
 fn change(manifest: &Manifest) -> i64 {
     match manifest.mode {
         ReleaseMode::Open => 0,
         ReleaseMode::Protected if manifest.rules.iter().any(|rule| rule == "R13P") => 2,
         ReleaseMode::Protected => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn manifest(mode: ReleaseMode, rules: &[&str]) -> Box<Manifest> {
+        Box::new(Manifest {
+            node: "camden".parse().unwrap(),
+            query: "q1".parse().unwrap(),
+            policy: String::new(),
+            mode,
+            threshold: 10,
+            rounding: 5,
+            released_cells: 1,
+            withheld_cells: 0,
+            rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+            data_as_of: String::new(),
+        })
+    }
+
+    #[test]
+    fn rows_carry_what_their_node_does_and_all_who_may_lack_a_group_are_counted() {
+        let schema = Arc::new(Schema::new(vec![Field::new("p0", DataType::Int64, true)]));
+        let row = || {
+            let column: ArrayRef = Arc::new(Int64Array::from_value(7, 1));
+            vec![RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap()]
+        };
+        let answers = vec![
+            (manifest(ReleaseMode::Open, &[]), row()),
+            (manifest(ReleaseMode::Protected, &["R07", "R13"]), row()),
+            (manifest(ReleaseMode::Protected, &["R07", "R13P", "R13"]), row()),
+            (manifest(ReleaseMode::Protected, &["R99"]), vec![]),
+        ];
+        let answer = Released { answers, missing: 2 };
+        let seen = |view: View| -> Vec<Vec<i64>> {
+            let batches = view.batches(&answer, &view.schema(&schema)).unwrap();
+            let cells = |batch: &RecordBatch| {
+                batch.columns().iter().map(|column| column.as_primitive::<Int64Type>().value(0)).collect()
+            };
+            batches.iter().map(cells).collect()
+        };
+        assert_eq!(seen(View::Release), [[7], [7], [7]]);
+        assert_eq!(seen(View::Marked), [[7, 0, 0, 0], [7, 1, 1, 1], [7, 2, 1, 2]]);
+        assert_eq!(seen(View::Nodes), [[5]]);
     }
 }
