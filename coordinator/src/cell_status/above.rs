@@ -14,6 +14,7 @@ use super::carry::Carrier;
 use super::parts::{Carried, MarkExprs, Marks, most};
 use crate::query::QueryError;
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn planning(error: datafusion::error::DataFusionError) -> QueryError {
     QueryError::planning(&error)
 }
@@ -41,7 +42,7 @@ impl Carrier {
         let (mut key_marks, mut call_marks) = (vec![], vec![]);
         let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
         for (place, (column, expr)) in own.iter().zip(exprs).enumerate() {
-            let of = MarkExprs::weakest(marks_of(expr, &below.marks).into_iter());
+            let of = MarkExprs::weakest(&marks_of(expr, &below.marks));
             if place >= keys {
                 call_marks.push((column.clone(), hidden(self, of.withheld)));
             } else if !marks_of(expr, &below.marks).is_empty() {

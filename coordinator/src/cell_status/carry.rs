@@ -20,6 +20,7 @@ pub(super) struct Carrier {
     pub(super) fresh: Fresh,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn planning(error: datafusion::error::DataFusionError) -> QueryError {
     QueryError::planning(&error)
 }
@@ -91,7 +92,7 @@ impl Carrier {
             of.sort_by(|one, other| one.grade.cmp(&other.grade));
             of.dedup();
             if !of.is_empty() {
-                let made = self.fresh.marks(MarkExprs::weakest(of.into_iter()), &mut outputs);
+                let made = self.fresh.marks(MarkExprs::weakest(&of), &mut outputs);
                 marks.insert(column, made);
             }
         }
@@ -169,8 +170,7 @@ impl Carrier {
             let mut outputs: Vec<Expr> = columns.iter().cloned().map(Expr::Column).collect();
             for (column, _) in columns.iter().zip(&marked).filter(|(_, marked)| **marked) {
                 let of = input.marks.get(column);
-                let exprs =
-                    of.map_or_else(MarkExprs::exact, |marks| MarkExprs::weakest(std::iter::once(marks)));
+                let exprs = of.map_or_else(MarkExprs::exact, |marks| MarkExprs::weakest(&[marks]));
                 self.fresh.marks(exprs, &mut outputs);
             }
             let plan = LogicalPlanBuilder::from(input.plan).project(outputs);

@@ -52,9 +52,9 @@ pub(super) struct MarkExprs {
 
 impl MarkExprs {
     /// Of what is made of several figures: the weakest grade, the most nodes.
-    pub(super) fn weakest<'a>(of: impl Iterator<Item = &'a Marks> + Clone) -> Self {
+    pub(super) fn weakest(of: &[&Marks]) -> Self {
         let most = |part: fn(&Marks) -> &Column| {
-            most(of.clone().map(|marks| Expr::Column(part(marks).clone())).collect())
+            most(of.iter().map(|marks| Expr::Column(part(marks).clone())).collect())
         };
         Self {
             grade: most(|marks| &marks.grade),

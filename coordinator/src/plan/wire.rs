@@ -31,9 +31,9 @@ impl Marking {
     fn metadata(&self, columns: usize) -> Vec<HashMap<String, String>> {
         let pair = |key: &str, value: String| (key.to_owned(), value);
         let own = columns.saturating_sub(self.about.len() * Part::ALL.len());
-        let own = (0..own).map(|place| match self.protected.contains(&place) {
-            true => [pair(CELL, "protected".to_owned())].into(),
-            false => HashMap::new(),
+        let own = (0..own).map(|place| {
+            let marked = self.protected.contains(&place);
+            marked.then(|| pair(CELL, "protected".to_owned())).into_iter().collect()
         });
         let status = self.about.iter().flat_map(|place| {
             Part::ALL.map(|part| [pair(CELL, part.to_string()), pair(ABOUT, place.to_string())].into())
