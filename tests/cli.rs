@@ -101,6 +101,20 @@ async fn caveats_and_withheld_cells_are_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_cells_is_shown_when_asked_for() {
+    let (_dir, federation) = start().await;
+    let csv = jigsaw(&federation, "", &["query", WALLS, "--format", "csv", "--cell-status", "columns"]).await;
+    assert_eq!(csv.exit, Exit::Answered, "{}", csv.stderr);
+    let mut lines = csv.text().lines();
+    let header = "wall_type,homes,homes__status,homes__nodes_withheld,homes__nodes_left_out";
+    assert_eq!(lines.next(), Some(header));
+    let words = ["rounded", "partial", "withheld"];
+    for line in lines {
+        assert!(line.split(',').nth(2).is_some_and(|word| words.contains(&word)), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_catalogue_is_listed() {
     let (_dir, federation) = start().await;
     let nodes = jigsaw(&federation, "", &["nodes"]).await;

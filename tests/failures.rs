@@ -26,7 +26,7 @@ const NODES: [&str; 4] = ["barnet", "camden", "croydon", "hackney"];
 
 const ASKED: &str = "SELECT COUNT(*) AS homes FROM property";
 
-const PARTIAL: Asking = Asking { allow_partial: true, timeout: None };
+const PARTIAL: Asking = Asking { allow_partial: true, timeout: None, cell_status: false };
 
 fn rows(dir: &Path) -> Vec<NodeData> {
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir).unwrap();

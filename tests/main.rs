@@ -15,6 +15,9 @@ mod nothing_leaves;
 /// Disclosure control does what the tools of official statistics do.
 mod disclosure_oracles;
 
+/// Each released cell says how good it is.
+mod cell_status;
+
 /// Attacks, and how often each succeeds.
 mod attacks;
 

@@ -84,8 +84,18 @@ pub(crate) struct Query {
     /// Why you ask; kept in the audit logs
     #[arg(long, value_name = "TEXT")]
     pub(crate) purpose: Option<String>,
+    /// Say how good each released figure is in columns beside it, or only leave out what is withheld
+    #[arg(long, value_enum, default_value_t = CellStatus::Nulls, value_name = "HOW")]
+    pub(crate) cell_status: CellStatus,
     #[command(flatten)]
     pub(crate) show: Show,
+}
+
+/// What is said of the cells of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CellStatus {
+    Nulls,
+    Columns,
 }
 
 #[derive(Args, Debug)]

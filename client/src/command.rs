@@ -6,7 +6,7 @@ use std::{fs, io};
 use clap::Parser as _;
 use tonic::metadata::{Ascii, MetadataValue};
 
-use crate::cli::{Cli, Command, Query, Show};
+use crate::cli::{CellStatus, Cli, Command, Query, Show};
 use crate::connect::connect;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -25,6 +25,7 @@ pub(crate) struct Task {
     statements: Vec<String>,
     pub(crate) show: Show,
     pub(crate) allow_partial: bool,
+    pub(crate) cell_status: CellStatus,
     pub(crate) purpose: Option<MetadataValue<Ascii>>,
     /// What to say instead of an answer without rows.
     pub(crate) if_empty: Option<String>,
@@ -67,6 +68,7 @@ fn task(command: Command, settings: Settings, around: &mut Surroundings<'_>) -> 
         statements: vec![statement],
         show,
         allow_partial: false,
+        cell_status: CellStatus::Nulls,
         purpose: None,
         if_empty: None,
     };
@@ -78,8 +80,8 @@ fn task(command: Command, settings: Settings, around: &mut Surroundings<'_>) -> 
                 return Err(Failure::usage("there is no statement to run"));
             }
             let purpose = query.purpose.as_deref().map(purpose).transpose()?;
-            let (allow_partial, show) = (query.allow_partial, query.show);
-            Task { settings, statements, show, allow_partial, purpose, if_empty: None }
+            let Query { allow_partial, cell_status, show, .. } = query;
+            Task { settings, statements, show, allow_partial, cell_status, purpose, if_empty: None }
         }
         Command::Datasets(show) => one(settings, DATASETS.to_owned(), show),
         Command::Nodes(show) => one(settings, NODES.to_owned(), show),

@@ -14,6 +14,7 @@ use prost::Message as _;
 use tokio::time::timeout;
 use tonic::{Request, Status, Streaming};
 
+use crate::cli::CellStatus;
 use crate::command::Task;
 use crate::connect::Session;
 use crate::failure::Failure;
@@ -136,6 +137,9 @@ fn decorate<T>(mut request: Request<T>, task: &Task) -> Request<T> {
     let metadata = request.metadata_mut();
     if task.allow_partial {
         metadata.insert("x-jigsaw-allow-partial", tonic::metadata::MetadataValue::from_static("true"));
+    }
+    if task.cell_status == CellStatus::Columns {
+        metadata.insert("x-jigsaw-cell-status", tonic::metadata::MetadataValue::from_static("columns"));
     }
     if let Some(purpose) = &task.purpose {
         metadata.insert("x-jigsaw-purpose", purpose.clone());

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use chrono::{DateTime, Utc};
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::future::join_all;
 use jigsaw_proto::contract::Contract;
@@ -25,7 +24,7 @@ use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
 use tonic::transport::Channel;
 
 pub(crate) use context::QueryContext;
-pub(crate) use outcome::{DispatchError, NodeOutcome, Outcome};
+pub(crate) use outcome::{DispatchError, NodeOutcome, Outcome, Released};
 
 /// How often nodes are asked who they are.
 pub(crate) const REFRESH: Duration = Duration::from_secs(15);
@@ -144,7 +143,7 @@ impl Federation {
         fragment: &Fragment,
         schema: SchemaRef,
         only: Option<&BTreeSet<NodeId>>,
-    ) -> Result<Vec<RecordBatch>, DispatchError> {
+    ) -> Result<Released, DispatchError> {
         let snapshot = self.snapshot();
         if !snapshot.nodes.iter().any(|view| !matches!(view.holds(fragment), Holding::No)) {
             return Err(DispatchError::nobody_holds(fragment));

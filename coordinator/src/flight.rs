@@ -123,7 +123,7 @@ impl FlightSqlService for Service {
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let principal = self.principal(&request)?;
-        self.shared.prepare(&query.query, principal).await
+        self.shared.prepare(&query.query, principal, request.metadata()).await
     }
 
     async fn do_action_close_prepared_statement(

@@ -10,6 +10,7 @@
 //! * `dispatch` – a fragment to all nodes at once, and what became of each
 //! * `merge` – states that SQL's own aggregates do not merge
 //! * `catalogue` – what can be named: datasets, reference tables, tables about the federation
+//! * `cell_status` – how good each released figure is, as columns beside it
 //! * `notes` – what is said beside an answer
 //! * `flight`, `auth` – Flight SQL, and who may speak it
 //! * `serve` – the server, from its start to its stop
@@ -18,6 +19,7 @@
 
 mod auth;
 mod catalogue;
+mod cell_status;
 pub mod cli;
 pub mod config;
 mod dispatch;

@@ -10,7 +10,7 @@
 
 mod error;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -29,9 +29,10 @@ use jigsaw_proto::id::DatasetName;
 pub use error::QueryError;
 
 use crate::catalogue::{Catalogue, ReferenceEntry, TableInfo};
+use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext};
 use crate::plan::{
-    Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
+    Marking, Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
 };
 use crate::split::Asking;
 
@@ -52,6 +53,7 @@ pub(crate) struct Planned {
     shape: Shape,
     schema: SchemaRef,
     parameters: SchemaRef,
+    cell_status: CellStatus,
 }
 
 #[derive(Debug, Clone)]
@@ -82,10 +84,10 @@ impl Engine {
     }
 
     /// Plans one statement. No node is contacted.
-    pub(crate) async fn plan(&self, sql: &str) -> Result<Planned> {
+    pub(crate) async fn plan(&self, sql: &str, cell_status: CellStatus) -> Result<Planned> {
         let session = self.session_now();
         let Statement { plan, explain } = parse(sql, &session).await?;
-        self.finish(plan, explain, &session).await
+        self.finish(plan, explain, cell_status, &session).await
     }
 
     /// Gives a planned statement its parameters, in the order of their numbers.
@@ -97,7 +99,8 @@ impl Engine {
         }
         let bound = planned.statement.clone().with_param_values(ParamValues::from(values));
         let bound = bound.map_err(|error| QueryError::planning(&error))?;
-        self.finish(bound, matches!(planned.shape, Shape::Known(_)), &self.session_now()).await
+        let explained = matches!(planned.shape, Shape::Known(_));
+        self.finish(bound, explained, planned.cell_status, &self.session_now()).await
     }
 
     /// The session with the clock started, so that `now()` is one instant for the whole question.
@@ -111,25 +114,33 @@ impl Engine {
         &self,
         statement: LogicalPlan,
         explained: bool,
+        cell_status: CellStatus,
         session: &SessionState,
     ) -> Result<Planned> {
         let planning = |error| QueryError::planning(&error);
         let parameters = parameters(&statement)?;
         if !parameters.fields().is_empty() {
-            let schema = wire_schema(statement.schema().as_arrow(), &HashSet::new());
-            return Ok(Planned { statement, shape: Shape::Template, schema, parameters });
+            let schema = wire_schema(statement.schema().as_arrow(), &Marking::default());
+            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, cell_status });
         }
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;
             let schema = answer.schema();
-            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters });
+            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters, cell_status });
         }
         let protected = protected_columns(&split, &self.federation.snapshot());
+        let (split, about) = match cell_status {
+            CellStatus::Nulls => (split, vec![]),
+            CellStatus::Columns => {
+                let WithStatus { plan, about } = with_status(&split)?;
+                (plan, about)
+            }
+        };
         let physical =
             session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
-        let schema = wire_schema(&physical.schema(), &protected);
-        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters })
+        let schema = wire_schema(&physical.schema(), &Marking { protected, about });
+        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, cell_status })
     }
 
     fn task(&self, context: Arc<QueryContext>) -> Arc<TaskContext> {

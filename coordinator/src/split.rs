@@ -13,14 +13,17 @@ mod local;
 mod names;
 mod reference;
 mod relation;
+pub(crate) mod view;
 
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+pub(crate) use aggregate::aggregate_function;
 pub(crate) use constants::ConstantsOutside;
 pub(crate) use fragment_table::{Asking, FragmentTable};
+pub(crate) use view::View;
 
 use crate::query::QueryError;
 

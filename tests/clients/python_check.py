@@ -70,6 +70,19 @@ def metadata(connection):
     assert connection.adbc_get_table_types(), "no table types"
 
 
+def cell_status(address, ca, token):
+    options = {
+        DatabaseOptions.TLS_ROOT_CERTS.value: ca,
+        DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}",
+        DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + "x-jigsaw-cell-status": "columns",
+    }
+    with flight_sql.connect(f"grpc+tls://{address}", db_kwargs=options) as connection:
+        frame = polars.read_database(WALLS, connection)
+    names = ["homes__status", "homes__nodes_withheld", "homes__nodes_left_out"]
+    assert frame.columns == ["wall_type", "homes", *names], frame
+    assert set(frame["homes__status"]) <= {"rounded", "partial", "withheld"}, frame
+
+
 def frames(connection, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,6 +116,7 @@ def main():
         metadata(connection)
         frames(connection, rows)
         errors(connection, address, ca)
+    cell_status(address, ca, token)
     with connect(address, ca, token, user="ada") as connection:
         db_api(connection)
 

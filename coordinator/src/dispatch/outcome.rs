@@ -153,11 +153,24 @@ impl From<DispatchError> for QueryError {
     }
 }
 
-/// The batches of all nodes, or why they are not the whole answer.
-pub(super) fn combine(
-    outcomes: Vec<NodeOutcome>,
-    allow_partial: bool,
-) -> Result<Vec<RecordBatch>, DispatchError> {
+/// What nodes released for one fragment.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    /// a manifest and its batches for each node that answered
+    pub(crate) answers: Vec<(Box<Manifest>, Vec<RecordBatch>)>,
+    /// how many nodes were asked and did not answer
+    pub(crate) missing: usize,
+}
+
+impl Released {
+    /// The released rows of all nodes.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &RecordBatch> {
+        self.answers.iter().flat_map(|(_, batches)| batches)
+    }
+}
+
+/// The releases of all nodes, or why they are not the whole answer.
+pub(super) fn combine(outcomes: Vec<NodeOutcome>, allow_partial: bool) -> Result<Released, DispatchError> {
     if let Some(refused) = all_refuse(&outcomes) {
         return Err(refused);
     }
@@ -166,6 +179,7 @@ pub(super) fn combine(
         .filter(|outcome| !matches!(outcome.outcome, Outcome::Answered { .. }))
         .map(|outcome| format!("{} ({})", outcome.node, outcome.message()))
         .collect();
+    let left_out = missing.len();
     if !missing.is_empty() {
         let answered = outcomes.len() > missing.len();
         let missing = missing.join("; ");
@@ -176,13 +190,11 @@ pub(super) fn combine(
             return Err(DispatchError::Incomplete { missing });
         }
     }
-    Ok(outcomes
-        .into_iter()
-        .flat_map(|outcome| match outcome.outcome {
-            Outcome::Answered { batches, .. } => batches,
-            _ => vec![],
-        })
-        .collect())
+    let answers = outcomes.into_iter().filter_map(|outcome| match outcome.outcome {
+        Outcome::Answered { batches, manifest } => Some((manifest, batches)),
+        _ => None,
+    });
+    Ok(Released { answers: answers.collect(), missing: left_out })
 }
 
 /// A refusal in which all nodes agree is a property of the question, told once.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{Column, Expr};
@@ -62,7 +63,7 @@ async fn beside_a_good_one(manner: Manner) -> (DispatchError, QueryContext, Fake
     let error = federation.ask(&context(false), &fragment(), schema(), None).await.unwrap_err();
     let partial = context(true);
     let batches = federation.ask(&partial, &fragment(), schema(), None).await.unwrap();
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2, "{manner:?}");
+    assert_eq!(batches.batches().map(RecordBatch::num_rows).sum::<usize>(), 2, "{manner:?}");
     good.kill();
     (error, partial, bad)
 }
@@ -80,14 +81,14 @@ async fn all_answers_together_are_the_answer() {
     // Nothing is known of the nodes yet: they are asked all the same.
     let context = context(false);
     let batches = federation.ask(&context, &fragment(), schema(), None).await.unwrap();
-    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
-    assert!(batches.iter().all(|batch| batch.schema() == schema()));
+    assert_eq!(batches.batches().map(RecordBatch::num_rows).sum::<usize>(), 2);
+    assert!(batches.batches().all(|batch| batch.schema() == schema()));
     assert_eq!(status(&context, "one").0, "answered");
     let progress = context.progress().borrow().clone();
     assert_eq!((progress.asked, progress.answered, progress.waiting.len()), (2, 2, 0));
     let only = BTreeSet::from(["two".parse().unwrap()]);
     let pruned = federation.ask(&self::context(false), &fragment(), schema(), Some(&only)).await.unwrap();
-    assert_eq!(pruned.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+    assert_eq!(pruned.batches().map(RecordBatch::num_rows).sum::<usize>(), 0);
     assert_eq!(nodes[0].asked(), 1, "a node whose rows cannot matter was asked");
     for node in nodes {
         node.kill();
@@ -121,7 +122,7 @@ async fn text_may_come_in_another_encoding() {
     let node = FakeNode::start("one", Manner::LargeText);
     let federation = federation(&[(node.id, node.address)]);
     let batches = federation.ask(&context(false), &fragment(), schema(), None).await.unwrap();
-    assert_eq!(batches.first().unwrap().schema(), schema());
+    assert_eq!(batches.batches().next().unwrap().schema(), schema());
     node.kill();
 }
 

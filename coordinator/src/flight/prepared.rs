@@ -10,8 +10,10 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::ipc::writer::IpcWriteOptions;
 use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use super::statement::cell_status;
 use super::tickets::{Statement, query_id};
 use super::{Shared, status};
 
@@ -21,8 +23,9 @@ impl Shared {
         &self,
         sql: &str,
         principal: String,
+        headers: &MetadataMap,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let planned = match self.engine.plan(sql).await {
+        let planned = match self.engine.plan(sql, cell_status(headers)?).await {
             Ok(planned) => planned,
             Err(error) => return Err(status::of(&error, &query_id()?)),
         };

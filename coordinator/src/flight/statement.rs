@@ -15,11 +15,15 @@ use tonic::{Request, Response, Status};
 use super::session::{self, CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
+use crate::cell_status::CellStatus;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
 /// The action that follows a question.
 pub(super) const PROGRESS: &str = "jigsaw.progress";
+
+/// The header that asks for the status of cells.
+const CELL_STATUS: &str = "x-jigsaw-cell-status";
 
 impl Shared {
     /// Plans a statement and announces what fetching it will give. No node is contacted.
@@ -30,7 +34,9 @@ impl Shared {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let context = self.context(principal, request.metadata())?;
-        let planned = self.engine.plan(sql).await.map_err(|error| status::of(&error, &context.id))?;
+        let cell_status = cell_status(request.metadata())?;
+        let planned =
+            self.engine.plan(sql, cell_status).await.map_err(|error| status::of(&error, &context.id))?;
         self.promise(planned, context, request.into_inner())
     }
 
@@ -83,12 +89,23 @@ impl Shared {
     }
 
     /// The schema of what a statement answers, as it is sent.
-    pub(super) async fn schema_of(&self, sql: &str) -> Result<SchemaRef, Status> {
-        match self.engine.plan(sql).await {
+    pub(super) async fn schema_of(&self, sql: &str, headers: &MetadataMap) -> Result<SchemaRef, Status> {
+        match self.engine.plan(sql, cell_status(headers)?).await {
             Ok(planned) => Ok(planned.schema()),
             Err(error) => Err(status::of(&error, &query_id()?)),
         }
     }
+}
+
+/// Whether the answer carries the status of its cells, from the headers of the call that plans it.
+pub(super) fn cell_status(headers: &MetadataMap) -> Result<CellStatus, Status> {
+    let word = match headers.get(CELL_STATUS) {
+        Some(value) => value.to_str().unwrap_or("?"),
+        None => "",
+    };
+    CellStatus::from_word(word).ok_or_else(|| {
+        Status::invalid_argument(format!("the header {CELL_STATUS} is neither nulls nor columns"))
+    })
 }
 
 /// The time a call has, by gRPC's own header, less what it takes to say that it is over before the transport does.
@@ -116,6 +133,9 @@ fn duration(header: &str) -> Option<Duration> {
 pub(super) fn update(sql: &str) -> Result<i64, Status> {
     let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
     match word.to_ascii_lowercase().as_str() {
+        "set" if sql.to_ascii_lowercase().contains("jigsaw.") => Err(Status::invalid_argument(format!(
+            "connections keep no settings here: send the header {CELL_STATUS} with the statement instead"
+        ))),
         "begin" | "start" | "commit" | "end" | "rollback" | "set" => Ok(0),
         _ => Err(status::read_only()),
     }
@@ -145,4 +165,26 @@ fn progress(context: Option<Arc<QueryContext>>) -> Actions {
         Some((Ok(ActionResult { body: body.into() }), changes))
     })
     .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_would_not_be_kept_is_an_error() {
+        assert_eq!(update("SET autocommit = 1").unwrap(), 0);
+        let refused = update("SET jigsaw.cell_status = 'columns'").unwrap_err();
+        assert!(refused.message().contains(CELL_STATUS), "{refused}");
+    }
+
+    #[test]
+    fn the_header_is_one_of_two_words() {
+        let mut headers = MetadataMap::new();
+        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Nulls);
+        headers.insert(CELL_STATUS, "columns".parse().unwrap());
+        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Columns);
+        headers.insert(CELL_STATUS, "rows".parse().unwrap());
+        assert!(cell_status(&headers).is_err());
+    }
 }

@@ -1,6 +1,6 @@
 //! What clients can read: a profile of Arrow types that every Flight SQL driver in the field understands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -8,20 +8,45 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
 use jigsaw_proto::types::MAX_PRECISION;
 
+use crate::cell_status::Part;
 use crate::query::QueryError;
 
-/// Field metadata key that marks a column whose NULLs were withheld by disclosure control.
+/// Field metadata key: `protected` marks a column whose NULLs were withheld by disclosure control; `status`,
+/// `nodes_withheld` and `nodes_left_out` say what a column of [`Part`] is.
 pub(crate) const CELL: &str = "jigsaw.cell";
+/// Field metadata key of a column of [`Part`]: the place of the column it is about, from 0.
+const ABOUT: &str = "jigsaw.about";
+
+/// What is said of the columns of an answer beside their types.
+#[derive(Debug, Default)]
+pub(crate) struct Marking {
+    /// places of columns made of protected aggregates
+    pub(crate) protected: HashSet<usize>,
+    /// places of the columns that the last columns are the status of, [`Part::ALL`] for each
+    pub(crate) about: Vec<usize>,
+}
+
+impl Marking {
+    /// The metadata of each column of an answer of `columns`.
+    fn metadata(&self, columns: usize) -> Vec<HashMap<String, String>> {
+        let pair = |key: &str, value: String| (key.to_owned(), value);
+        let own = columns.saturating_sub(self.about.len() * Part::ALL.len());
+        let own = (0..own).map(|place| {
+            let marked = self.protected.contains(&place);
+            marked.then(|| pair(CELL, "protected".to_owned())).into_iter().collect()
+        });
+        let status = self.about.iter().flat_map(|place| {
+            Part::ALL.map(|part| [pair(CELL, part.to_string()), pair(ABOUT, place.to_string())].into())
+        });
+        own.chain(status).collect()
+    }
+}
 
 /// The schema of an answer as it is announced and sent. Every column is nullable: disclosure control may withhold any cell.
-pub(crate) fn wire_schema(schema: &Schema, protected: &HashSet<usize>) -> SchemaRef {
-    let fields = schema.fields().iter().enumerate().map(|(index, field)| {
-        let field = Field::new(field.name(), wire_type(field.data_type()), true);
-        if protected.contains(&index) {
-            field.with_metadata([(CELL.to_owned(), "protected".to_owned())].into())
-        } else {
-            field
-        }
+pub(crate) fn wire_schema(schema: &Schema, marking: &Marking) -> SchemaRef {
+    let fields = schema.fields().iter().zip(marking.metadata(schema.fields().len()));
+    let fields = fields.map(|(field, metadata)| {
+        Field::new(field.name(), wire_type(field.data_type()), true).with_metadata(metadata)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -194,7 +194,8 @@ impl Merged {
     }
 }
 
-pub(super) fn aggregate_function(call: &PlanExpr) -> Result<&AggregateFunction> {
+/// The aggregate function that a call is of.
+pub(crate) fn aggregate_function(call: &PlanExpr) -> Result<&AggregateFunction> {
     match call {
         PlanExpr::Alias(alias) => aggregate_function(&alias.expr),
         PlanExpr::AggregateFunction(function) => Ok(function),

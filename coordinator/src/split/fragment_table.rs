@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::{DataFusionError, Result};
@@ -22,14 +21,17 @@ use jigsaw_proto::id::NodeId;
 use jigsaw_proto::types::DataType;
 use tokio::sync::OnceCell;
 
-use crate::dispatch::{Federation, QueryContext};
+use super::view::View;
+use crate::dispatch::{Federation, QueryContext, Released};
 use crate::query::QueryError;
 
 /// A fragment whose answer is scanned as a table with the columns `g0…`, `p0…`.
+#[derive(Clone)]
 pub(crate) struct FragmentTable {
     fragment: Arc<Fragment>,
     only: Option<Arc<BTreeSet<NodeId>>>,
-    schema: SchemaRef,
+    released: SchemaRef,
+    view: View,
 }
 
 impl FragmentTable {
@@ -38,7 +40,13 @@ impl FragmentTable {
         let fields: Vec<Field> =
             columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
         let only = nodes_named(&fragment.input).map(Arc::new);
-        Self { fragment: Arc::new(fragment), only, schema: Arc::new(Schema::new(fields)) }
+        let released = Arc::new(Schema::new(fields));
+        Self { fragment: Arc::new(fragment), only, released, view: View::Release }
+    }
+
+    /// The same answer seen in another way: nodes are asked once for all views of it.
+    pub(crate) fn seen_as(&self, view: View) -> Self {
+        Self { view, ..self.clone() }
     }
 
     /// What is asked.
@@ -52,7 +60,7 @@ impl FragmentTable {
     }
 
     /// The name it has in plans.
-    pub(super) const NAME: &str = "release";
+    pub(crate) const NAME: &str = "release";
 }
 
 impl fmt::Debug for FragmentTable {
@@ -64,7 +72,7 @@ impl fmt::Debug for FragmentTable {
 #[async_trait]
 impl TableProvider for FragmentTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        self.view.schema(&self.released)
     }
 
     fn table_type(&self) -> TableType {
@@ -78,12 +86,8 @@ impl TableProvider for FragmentTable {
         _: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let release = Release {
-            fragment: Arc::clone(&self.fragment),
-            only: self.only.clone(),
-            schema: Arc::clone(&self.schema),
-        };
-        let schema = Arc::clone(&self.schema);
+        let schema = TableProvider::schema(self);
+        let release = Release { table: self.clone(), schema: Arc::clone(&schema) };
         Ok(Arc::new(StreamingTableExec::try_new(
             schema,
             vec![Arc::new(release)],
@@ -97,14 +101,13 @@ impl TableProvider for FragmentTable {
 
 /// The one partition of a fragment's table: all nodes are asked at once, and nothing is passed on before all have answered.
 struct Release {
-    fragment: Arc<Fragment>,
-    only: Option<Arc<BTreeSet<NodeId>>>,
+    table: FragmentTable,
     schema: SchemaRef,
 }
 
 impl fmt::Debug for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Release({})", self.fragment)
+        write!(f, "Release({})", self.table.fragment)
     }
 }
 
@@ -114,21 +117,22 @@ impl PartitionStream for Release {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let Self { fragment, only, schema } = self;
-        let (fragment, only, asked) = (Arc::clone(fragment), only.clone(), Arc::clone(schema));
+        let FragmentTable { fragment, only, released, view } = self.table.clone();
+        let schema = Arc::clone(&self.schema);
         let answer = async move {
             let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
                 DataFusionError::from(QueryError::internal("a fragment was scanned outside a question"))
             })?;
-            let batches = asking.ask(&fragment, &asked, only.as_deref()).await?;
-            Ok::<_, DataFusionError>(stream::iter(batches.iter().cloned().map(Ok).collect::<Vec<_>>()))
+            let answer = asking.ask(&fragment, &released, only.as_deref()).await?;
+            let batches = view.batches(&answer, &schema)?;
+            Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
         };
         let stream = stream::once(answer).try_flatten().boxed();
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream))
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream))
     }
 }
 
-type Answer = Arc<Vec<RecordBatch>>;
+type Answer = Arc<Released>;
 
 /// One question while it runs: whom to ask, and what was answered already. Equal fragments of a question are asked once.
 pub(crate) struct Asking {
@@ -154,8 +158,8 @@ impl Asking {
         };
         let answer = cell
             .get_or_try_init(async || {
-                let batches = self.federation.ask(&self.context, fragment, Arc::clone(schema), only).await?;
-                Ok::<_, QueryError>(Arc::new(batches))
+                let released = self.federation.ask(&self.context, fragment, Arc::clone(schema), only).await?;
+                Ok::<_, QueryError>(Arc::new(released))
             })
             .await?;
         Ok(Arc::clone(answer))

@@ -25,6 +25,8 @@ pub struct Asking {
     pub allow_partial: bool,
     /// after which the answer is of no use
     pub timeout: Option<Duration>,
+    /// whether the answer carries the status of its cells
+    pub cell_status: bool,
 }
 
 /// An answer and what goes with it.
@@ -200,6 +202,9 @@ impl Federation {
         metadata.insert("x-jigsaw-purpose", "a test".parse().expect("it is ASCII"));
         if how.allow_partial {
             metadata.insert("x-jigsaw-allow-partial", "true".parse().expect("it is ASCII"));
+        }
+        if how.cell_status {
+            metadata.insert("x-jigsaw-cell-status", "columns".parse().expect("it is ASCII"));
         }
         if let Some(timeout) = how.timeout {
             request.set_timeout(timeout);
