@@ -34,10 +34,10 @@ pub(crate) enum CellStatus {
 }
 
 impl CellStatus {
-    /// Reads `nulls` or `columns`; nothing is `nulls`.
+    /// Reads `nulls`, also called `plain`, or `columns`; nothing is `nulls`.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         match word.to_ascii_lowercase().as_str() {
-            "" | "nulls" => Some(Self::Nulls),
+            "" | "nulls" | "plain" => Some(Self::Nulls),
             "columns" => Some(Self::Columns),
             _ => None,
         }

@@ -35,10 +35,17 @@ pub struct CoordinatorWords {
     /// longest time for one question
     #[serde(default = "half_a_minute")]
     pub query_timeout_seconds: u64,
+    /// how long a session lives without being used
+    #[serde(default = "four_hours")]
+    pub session_idle_seconds: u64,
 }
 
 fn half_a_minute() -> u64 {
     30
+}
+
+fn four_hours() -> u64 {
+    14_400
 }
 
 /// `[tls]`: PEM files

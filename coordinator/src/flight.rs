@@ -4,16 +4,19 @@
 //! * `statement` – questions: planned when announced, run when fetched
 //! * `prepared` – statements with parameters; preparing plans only
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
-//! * `session` – what a connection may set and read: the catalog and the schema there are
+//! * `options`, `sessions` – what can be set, and where it is kept; `command`, `session` – how: by SQL, by actions
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
 
+mod command;
 mod front;
 mod messages;
 mod metadata;
+mod options;
 mod prepared;
 mod session;
+mod sessions;
 mod sql_info;
 mod statement;
 mod status;
@@ -43,6 +46,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::auth::{Access, credential};
 use crate::query::Engine;
 use front::Front;
+use sessions::{Sessions, Visit};
 use tickets::Tickets;
 
 /// Largest message read from a client, in bytes.
@@ -60,11 +64,13 @@ struct Shared {
     access: Access,
     timeout: Duration,
     tickets: Tickets,
+    sessions: Sessions,
 }
 
 impl Service {
-    pub(crate) fn new(engine: Engine, access: Access, timeout: Duration) -> Self {
-        Self { shared: Arc::new(Shared { engine, access, timeout, tickets: Tickets::default() }) }
+    pub(crate) fn new(engine: Engine, access: Access, timeout: Duration, idle: Duration) -> Self {
+        let (tickets, sessions) = (Tickets::default(), Sessions::new(idle));
+        Self { shared: Arc::new(Shared { engine, access, timeout, tickets, sessions }) }
     }
 
     pub(crate) fn server(self) -> FlightServiceServer<Front> {
@@ -114,7 +120,7 @@ impl FlightSqlService for Service {
         request: Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
         let principal = self.principal(&request)?;
-        self.shared.run(&ticket.statement_handle, &principal, request.metadata()).await
+        self.shared.run(&ticket.statement_handle, &principal, &request).await
     }
 
     async fn do_action_create_prepared_statement(
@@ -123,7 +129,7 @@ impl FlightSqlService for Service {
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let principal = self.principal(&request)?;
-        self.shared.prepare(&query.query, principal, request.metadata()).await
+        self.shared.prepare(&query.query, principal, &request).await
     }
 
     async fn do_action_close_prepared_statement(
@@ -296,16 +302,16 @@ impl FlightSqlService for Service {
 
     async fn do_put_statement_update(&self, query: CommandStatementUpdate, request: Put) -> Updated {
         self.principal(&request)?;
-        statement::update(&query.query)
+        self.shared.update(&query.query, &Visit::of(&request), request.metadata())
     }
 
     async fn do_put_prepared_statement_update(
         &self,
-        _: CommandPreparedStatementUpdate,
+        query: CommandPreparedStatementUpdate,
         request: Put,
     ) -> Updated {
-        self.principal(&request)?;
-        Err(status::read_only())
+        let principal = self.principal(&request)?;
+        self.shared.update_prepared(&query.prepared_statement_handle, &principal, &request)
     }
 
     async fn do_put_statement_ingest(&self, _: CommandStatementIngest, request: Put) -> Updated {
@@ -333,7 +339,7 @@ impl FlightSqlService for Service {
 
     async fn do_action_fallback(&self, request: Request<Action>) -> Result<Response<Actions>, Status> {
         let principal = self.principal(&request)?;
-        statement::action(&self.shared, request.get_ref(), &principal)
+        statement::action(&self.shared, &request, &principal)
     }
 
     async fn list_custom_actions(&self) -> Option<Vec<Result<ActionType, Status>>> {

@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::common::{DFSchema, ParamValues, ScalarValue};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::{self, BoxStream};
@@ -152,6 +152,18 @@ impl Engine {
 }
 
 impl Planned {
+    /// A statement that asks nothing of data, whose answers have the columns of `schema`.
+    pub(crate) fn of_schema(schema: SchemaRef) -> Self {
+        let produced = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
+        Self {
+            statement: LogicalPlan::EmptyRelation(produced),
+            shape: Shape::Known(RecordBatch::new_empty(Arc::clone(&schema))),
+            schema,
+            parameters: Arc::new(Schema::empty()),
+            cell_status: CellStatus::default(),
+        }
+    }
+
     /// The schema of the answer, exactly as it is sent.
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)

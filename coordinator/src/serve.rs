@@ -28,11 +28,11 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let Settings { timeout, tls, plaintext, access, contracts, roster, references, .. } = settings;
+    let Settings { timeout, session_idle, tls, plaintext, access, contracts, roster, references, .. } = settings;
     let federation = Federation::new(roster, &tls, contracts.clone()).map_err(Error::Tls)?;
     let engine = Engine::new(Arc::clone(&federation), &contracts, references).await?;
     federation.refresh().await;
-    let service = Service::new(engine, access, timeout);
+    let service = Service::new(engine, access, timeout, session_idle);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let answering = server(&tls, plaintext)?.add_service(service.server()).serve_with_incoming_shutdown(

@@ -21,6 +21,7 @@ use crate::dispatch::NodeEntry;
 pub struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) timeout: Duration,
+    pub(crate) session_idle: Duration,
     pub(crate) tls: TlsMaterial,
     pub(crate) plaintext: bool,
     pub(crate) access: Access,
@@ -39,6 +40,9 @@ pub struct SettingsError {
 
 /// One day.
 const LONGEST_QUERY_SECONDS: u64 = 86_400;
+
+/// One week.
+const LONGEST_IDLE_SECONDS: u64 = 604_800;
 
 type Result<T> = std::result::Result<T, SettingsError>;
 
@@ -63,6 +67,10 @@ impl Settings {
             let problem = format!("[coordinator]: query_timeout_seconds is not 1 to {LONGEST_QUERY_SECONDS}");
             return Err(wrong(path, problem));
         }
+        if !(1..=LONGEST_IDLE_SECONDS).contains(&coordinator.session_idle_seconds) {
+            let problem = format!("[coordinator]: session_idle_seconds is not 1 to {LONGEST_IDLE_SECONDS}");
+            return Err(wrong(path, problem));
+        }
         let loopback = coordinator.listen.ip().is_loopback();
         if access.plaintext && !loopback {
             return Err(wrong(
@@ -73,6 +81,7 @@ impl Settings {
         Ok(Self {
             listen: coordinator.listen,
             timeout: Duration::from_secs(coordinator.query_timeout_seconds),
+            session_idle: Duration::from_secs(coordinator.session_idle_seconds),
             tls: TlsMaterial {
                 certificate: read(&folder.join(tls.certificate))?,
                 key: read(&folder.join(tls.key))?,

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::Service;
 use super::prepared::encoded;
+use super::sessions::{Visit, cookie};
 
 /// The service as gRPC sees it.
 #[derive(Debug)]
@@ -28,13 +29,14 @@ impl FlightService for Front {
     type ListActionsStream = <Service as FlightService>::ListActionsStream;
     type DoExchangeStream = <Service as FlightService>::DoExchangeStream;
 
-    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
+    async fn get_schema(&self, mut request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
+        self.enter(&mut request)?;
         self.0.schema(request).await
     }
 
     /// Planning is over when it is announced, so the first poll has everything.
     async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let info = self.0.get_flight_info(request).await?.into_inner();
+        let info = self.get_flight_info(request).await?.into_inner();
         let poll = PollInfo {
             info: Some(info),
             flight_descriptor: None,
@@ -51,32 +53,68 @@ impl FlightService for Front {
         self.0.handshake(request).await
     }
 
-    async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        self.0.list_flights(request).await
+    async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.list_flights(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        self.0.get_flight_info(request).await
+    async fn get_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.get_flight_info(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        self.0.do_get(request).await
+    async fn do_get(&self, mut request: Request<Ticket>) -> Answer<Self::DoGetStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.do_get(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
-        self.0.do_put(request).await
+    async fn do_put(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.do_put(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
-        self.0.do_action(request).await
+    async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.do_action(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn list_actions(&self, request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        self.0.list_actions(request).await
+    async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.list_actions(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
     }
 
-    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoExchangeStream> {
-        self.0.do_exchange(request).await
+    async fn do_exchange(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoExchangeStream> {
+        let visit = self.enter(&mut request)?;
+        let mut response = self.0.do_exchange(request).await?;
+        visit.leave(&mut response);
+        Ok(response)
+    }
+}
+
+impl Front {
+    /// Notes on a request which session it belongs to.
+    fn enter<T>(&self, request: &mut Request<T>) -> Result<Visit, Status> {
+        let visit = match cookie(request.metadata()) {
+            None => Visit::default(),
+            Some(id) => {
+                self.0.shared.sessions.enter(&id, &self.0.principal(request)?)?;
+                Visit::to(id)
+            }
+        };
+        request.extensions_mut().insert(visit.clone());
+        Ok(visit)
     }
 }
 
@@ -87,7 +125,7 @@ impl Service {
         let command = Any::decode(&*request.get_ref().cmd)
             .map_err(|_| Status::invalid_argument("the descriptor holds no Flight SQL command"))?;
         let schema = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {
-            self.shared.schema_of(&query.query, request.metadata()).await?
+            self.shared.schema_of(&query.query, &request).await?
         } else if let Ok(Some(query)) = command.unpack::<CommandPreparedStatementQuery>() {
             self.shared.schema_of_prepared(&query.prepared_statement_handle, &principal)?
         } else {

@@ -1,21 +1,23 @@
 //! Prepared statements: most drivers send every query as one. Preparing plans and does nothing else.
 
+use std::sync::Arc;
+
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::server::PeekableFlightDataStream;
 use arrow_flight::sql::{ActionCreatePreparedStatementResult, DoPutPreparedStatementResult};
-use arrow_flight::{FlightDescriptor, FlightInfo, IpcMessage, SchemaAsIpc};
+use arrow_flight::{Action, FlightDescriptor, FlightInfo, IpcMessage, SchemaAsIpc};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::ipc::writer::IpcWriteOptions;
 use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use super::statement::cell_status;
-use super::tickets::{Statement, query_id};
-use super::{Shared, status};
+use super::sessions::Visit;
+use super::tickets::{Question, Statement, query_id};
+use super::{Shared, command, status};
+use crate::query::Planned;
 
 impl Shared {
     /// Plans a statement and keeps it.
@@ -23,14 +25,19 @@ impl Shared {
         &self,
         sql: &str,
         principal: String,
-        headers: &MetadataMap,
+        request: &Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let planned = match self.engine.plan(sql, cell_status(headers)?).await {
-            Ok(planned) => planned,
-            Err(error) => return Err(status::of(&error, &query_id()?)),
+        let visit = Visit::of(request);
+        let command = self.command(sql, &principal, &visit)?;
+        let planned = match &command {
+            Some(_) => Planned::of_schema(command::schema()),
+            None => match self.engine.plan(sql, self.cell_status(request.metadata(), &visit)?).await {
+                Ok(planned) => planned,
+                Err(error) => return Err(status::of(&error, &query_id()?)),
+            },
         };
         let (dataset, parameters) = (planned.schema(), planned.parameter_schema());
-        let handle = self.tickets.keep(Statement { planned, bound: None, principal })?;
+        let handle = self.tickets.keep(Statement { planned, bound: None, command, principal })?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: handle.into(),
             dataset_schema: encoded(&dataset)?.into(),
@@ -50,6 +57,9 @@ impl Shared {
         let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(|_| {
             Status::invalid_argument("the parameters are no Arrow record batch: bind one row of values")
         })?;
+        if statement.command.is_some() {
+            return Err(status::sql("this statement has no parameters: write its value out"));
+        }
         let values = values(&batches, &statement.planned.parameter_schema())?;
         let bound = match self.engine.bind(&statement.planned, values).await {
             Ok(bound) => bound,
@@ -66,15 +76,33 @@ impl Shared {
         principal: String,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let Statement { planned, bound, .. } = self.tickets.statement(handle, &principal)?;
-        let context = self.context(principal, request.metadata())?;
-        self.promise(bound.unwrap_or(planned), context, request.into_inner())
+        let Statement { planned, bound, command, .. } = self.tickets.statement(handle, &principal)?;
+        let visit = Visit::of(&request);
+        if let Some(command) = &command {
+            // Its preparation was answered with a cookie.
+            self.can(command, &visit)?;
+        }
+        let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
+        let question = Question { planned: bound.unwrap_or(planned), context, command };
+        self.promise(question, request.into_inner())
     }
 
     /// The schema of what a statement answers, as it is sent.
     pub(super) fn schema_of_prepared(&self, handle: &[u8], principal: &str) -> Result<SchemaRef, Status> {
         let Statement { planned, bound, .. } = self.tickets.statement(handle, principal)?;
         Ok(bound.unwrap_or(planned).schema())
+    }
+
+    /// A prepared statement that is sent as an update: a command is carried out, and all else would change something.
+    pub(super) fn update_prepared<T>(
+        &self,
+        handle: &[u8],
+        principal: &str,
+        request: &Request<T>,
+    ) -> Result<i64, Status> {
+        let command = self.tickets.statement(handle, principal)?.command.ok_or_else(status::read_only)?;
+        self.carry_out(&command, &Visit::of(request), request.metadata())?;
+        Ok(0)
     }
 
     pub(super) fn close(&self, handle: &[u8], principal: &str) {

@@ -7,12 +7,14 @@ use arrow_flight::sql::{ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Result as ActionResult, Ticket};
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
-use jigsaw_proto::id::QueryId;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use super::session::{self, CLOSE, GET_OPTIONS, SET_OPTIONS};
+use super::command::{self, Command};
+use super::options::Options;
+use super::session::{CLOSE, GET_OPTIONS, SET_OPTIONS};
+use super::sessions::Visit;
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
 use crate::cell_status::CellStatus;
@@ -22,9 +24,6 @@ use crate::query::Planned;
 /// The action that follows a question.
 pub(super) const PROGRESS: &str = "jigsaw.progress";
 
-/// The header that asks for the status of cells.
-const CELL_STATUS: &str = "x-jigsaw-cell-status";
-
 impl Shared {
     /// Plans a statement and announces what fetching it will give. No node is contacted.
     pub(super) async fn announce(
@@ -33,22 +32,53 @@ impl Shared {
         principal: String,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let context = self.context(principal, request.metadata())?;
-        let cell_status = cell_status(request.metadata())?;
-        let planned =
-            self.engine.plan(sql, cell_status).await.map_err(|error| status::of(&error, &context.id))?;
-        self.promise(planned, context, request.into_inner())
+        let question = self.question(sql, principal, &request).await?;
+        self.promise(question, request.into_inner())
+    }
+
+    /// A statement that is planned, and the circumstances it is asked in.
+    pub(super) async fn question(
+        &self,
+        sql: &str,
+        principal: String,
+        request: &Request<FlightDescriptor>,
+    ) -> Result<Question, Status> {
+        let visit = Visit::of(request);
+        let command = self.command(sql, &principal, &visit)?;
+        let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
+        let planned = match &command {
+            Some(_) => Planned::of_schema(command::schema()),
+            None => {
+                let cell_status = self.cell_status(request.metadata(), &visit)?;
+                let planned = self.engine.plan(sql, cell_status).await;
+                planned.map_err(|error| status::of(&error, &context.id))?
+            }
+        };
+        Ok(Question { planned, context, command })
+    }
+
+    /// The command that a statement is. What sets something opens a session, whose cookie goes with the answer.
+    pub(super) fn command(
+        &self,
+        sql: &str,
+        principal: &str,
+        visit: &Visit,
+    ) -> Result<Option<Command>, Status> {
+        let command = command::read(sql)?;
+        if matches!(command, Some(Command::Set(..))) {
+            visit.session_or_new(&self.sessions, principal)?;
+        }
+        Ok(command)
     }
 
     /// A single endpoint without location: fetch it here.
     pub(super) fn promise(
         &self,
-        planned: Planned,
-        context: QueryContext,
+        question: Question,
         descriptor: FlightDescriptor,
     ) -> Result<Response<FlightInfo>, Status> {
-        let (schema, id) = (planned.schema(), context.id.to_string());
-        let handle = self.tickets.announce(Question { planned, context: Arc::new(context) })?;
+        let (schema, id) = (question.planned.schema(), question.context.id.to_string());
+        let handle = self.tickets.announce(question)?;
         let ticket = TicketStatementQuery { statement_handle: handle.into() };
         let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.as_any().encode_to_vec()));
         let info = FlightInfo::new().try_with_schema(&schema).map_err(|_| status::encoding())?;
@@ -61,51 +91,66 @@ impl Shared {
         &self,
         ticket: &[u8],
         principal: &str,
-        headers: &MetadataMap,
+        request: &Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
-        let Question { planned, context } = self.tickets.take(ticket, principal)?;
-        context.start(timeout(headers));
+        let Question { planned, context, command } = self.tickets.take(ticket, principal)?;
+        context.start(timeout(request.metadata()));
         let id = context.id.clone();
-        let batches =
-            planned.execute(&self.engine, Arc::clone(&context)).map_err(|error| status::of(&error, &id))?;
+        let batches = match command {
+            Some(command) => {
+                let answer = self.carry_out(&command, &Visit::of(request), request.metadata())?;
+                stream::iter([Ok(answer)]).boxed()
+            }
+            None => planned
+                .execute(&self.engine, Arc::clone(&context))
+                .map_err(|error| status::of(&error, &id))?,
+        };
         messages::answer(planned.schema(), batches, context).await
     }
 
-    /// The circumstances of a question, from the headers of the call that announces it.
-    pub(super) fn context(&self, principal: String, headers: &MetadataMap) -> Result<QueryContext, Status> {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let allow_partial = match header("x-jigsaw-allow-partial") {
-            "" | "false" => false,
-            "true" => true,
-            _ => {
-                let said = "the header x-jigsaw-allow-partial is neither true nor false";
-                return Err(Status::invalid_argument(said));
-            }
-        };
-        let purpose: String = header("x-jigsaw-purpose").chars().take(500).collect();
-        let limit = timeout(headers).map_or(self.timeout, |asked| asked.min(self.timeout));
-        let id: QueryId = query_id()?;
-        Ok(QueryContext::new(id, principal, purpose, allow_partial, limit))
+    /// The circumstances of a question, from the headers of the call that announces it and from its session.
+    pub(super) fn context(
+        &self,
+        principal: String,
+        headers: &MetadataMap,
+        visit: &Visit,
+    ) -> Result<QueryContext, Status> {
+        let (sent, session) = (Options::of_headers(headers)?, visit.options(&self.sessions)?);
+        let asked = sent.timeout.or_else(|| timeout(headers)).or(session.timeout);
+        let limit = asked.map_or(self.timeout, |asked| asked.min(self.timeout));
+        let Options { purpose, allow_partial, .. } = sent.over(session);
+        let (purpose, allow_partial) = (purpose.unwrap_or_default(), allow_partial.unwrap_or_default());
+        Ok(QueryContext::new(query_id()?, principal, purpose, allow_partial, limit))
+    }
+
+    /// Whether the answer carries the status of its cells.
+    pub(super) fn cell_status(&self, headers: &MetadataMap, visit: &Visit) -> Result<CellStatus, Status> {
+        let options = Options::of_headers(headers)?.over(visit.options(&self.sessions)?);
+        Ok(options.cell_status.unwrap_or_default())
     }
 
     /// The schema of what a statement answers, as it is sent.
-    pub(super) async fn schema_of(&self, sql: &str, headers: &MetadataMap) -> Result<SchemaRef, Status> {
-        match self.engine.plan(sql, cell_status(headers)?).await {
+    pub(super) async fn schema_of<T>(&self, sql: &str, request: &Request<T>) -> Result<SchemaRef, Status> {
+        if command::read(sql)?.is_some() {
+            return Ok(command::schema());
+        }
+        let cell_status = self.cell_status(request.metadata(), &Visit::of(request))?;
+        match self.engine.plan(sql, cell_status).await {
             Ok(planned) => Ok(planned.schema()),
             Err(error) => Err(status::of(&error, &query_id()?)),
         }
     }
-}
 
-/// Whether the answer carries the status of its cells, from the headers of the call that plans it.
-pub(super) fn cell_status(headers: &MetadataMap) -> Result<CellStatus, Status> {
-    let word = match headers.get(CELL_STATUS) {
-        Some(value) => value.to_str().unwrap_or("?"),
-        None => "",
-    };
-    CellStatus::from_word(word).ok_or_else(|| {
-        Status::invalid_argument(format!("the header {CELL_STATUS} is neither nulls nor columns"))
-    })
+    /// A statement that is sent as an update: a command is carried out, and all else would change something.
+    pub(super) fn update(&self, sql: &str, visit: &Visit, headers: &MetadataMap) -> Result<i64, Status> {
+        let words = sql.trim_start().to_ascii_lowercase();
+        // Drivers set what they know of other databases; it holds here, or does not matter.
+        if words.starts_with("set ") && !words.contains("jigsaw.") {
+            return Ok(0);
+        }
+        let command = command::read(sql)?.ok_or_else(status::read_only)?;
+        self.carry_out(&command, visit, headers).map(|_| 0)
+    }
 }
 
 /// The time a call has, by gRPC's own header, less what it takes to say that it is over before the transport does.
@@ -129,26 +174,19 @@ fn duration(header: &str) -> Option<Duration> {
     })
 }
 
-/// Statements that change nothing, which drivers send as updates; everything else would change something.
-pub(super) fn update(sql: &str) -> Result<i64, Status> {
-    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-    match word.to_ascii_lowercase().as_str() {
-        "set" if sql.to_ascii_lowercase().contains("jigsaw.") => Err(Status::invalid_argument(format!(
-            "connections keep no settings here: send the header {CELL_STATUS} with the statement instead"
-        ))),
-        "begin" | "start" | "commit" | "end" | "rollback" | "set" => Ok(0),
-        _ => Err(status::read_only()),
-    }
-}
-
-/// Actions beside Flight SQL's own: progress, and the session calls that drivers make out of habit.
-pub(super) fn action(shared: &Shared, action: &Action, principal: &str) -> Result<Response<Actions>, Status> {
+/// Actions beside Flight SQL's own: progress and sessions.
+pub(super) fn action(
+    shared: &Shared,
+    request: &Request<Action>,
+    principal: &str,
+) -> Result<Response<Actions>, Status> {
+    let action = request.get_ref();
     match action.r#type.as_str() {
         PROGRESS => {
             let id = std::str::from_utf8(&action.body).unwrap_or_default();
             Ok(Response::new(progress(shared.tickets.running(id, principal))))
         }
-        SET_OPTIONS | GET_OPTIONS | CLOSE => session::action(action),
+        SET_OPTIONS | GET_OPTIONS | CLOSE => shared.session_action(request, principal),
         _ => Err(Status::unimplemented("there is no such action: ListActions lists what there is")),
     }
 }
@@ -165,26 +203,4 @@ fn progress(context: Option<Arc<QueryContext>>) -> Actions {
         Some((Ok(ActionResult { body: body.into() }), changes))
     })
     .boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_setting_that_would_not_be_kept_is_an_error() {
-        assert_eq!(update("SET autocommit = 1").unwrap(), 0);
-        let refused = update("SET jigsaw.cell_status = 'columns'").unwrap_err();
-        assert!(refused.message().contains(CELL_STATUS), "{refused}");
-    }
-
-    #[test]
-    fn the_header_is_one_of_two_words() {
-        let mut headers = MetadataMap::new();
-        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Nulls);
-        headers.insert(CELL_STATUS, "columns".parse().unwrap());
-        assert_eq!(cell_status(&headers).unwrap(), CellStatus::Columns);
-        headers.insert(CELL_STATUS, "rows".parse().unwrap());
-        assert!(cell_status(&headers).is_err());
-    }
 }

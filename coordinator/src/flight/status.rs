@@ -25,6 +25,13 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
     status
 }
 
+/// What was asked cannot be done as it is written.
+pub(super) fn sql(message: impl Into<String>) -> Status {
+    let mut status = Status::invalid_argument(message);
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
+    status
+}
+
 /// Nobody may change anything.
 pub(super) fn read_only() -> Status {
     let mut status = Status::unimplemented("Jigsaw answers questions and changes nothing: write a SELECT");

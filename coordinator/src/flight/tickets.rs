@@ -9,6 +9,7 @@ use jigsaw_proto::id::QueryId;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::command::Command;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -36,6 +37,8 @@ struct Held {
 pub(super) struct Question {
     pub(super) planned: Planned,
     pub(super) context: Arc<QueryContext>,
+    /// carried out instead of a plan
+    pub(super) command: Option<Command>,
 }
 
 /// A prepared statement, perhaps with its parameters.
@@ -43,6 +46,8 @@ pub(super) struct Question {
 pub(super) struct Statement {
     pub(super) planned: Planned,
     pub(super) bound: Option<Planned>,
+    /// carried out instead of a plan
+    pub(super) command: Option<Command>,
     pub(super) principal: String,
 }
 
