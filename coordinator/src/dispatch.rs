@@ -23,7 +23,7 @@ use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
 use tonic::transport::Channel;
 
-pub(crate) use context::QueryContext;
+pub(crate) use context::{Progress, QueryContext};
 pub(crate) use outcome::{DispatchError, NodeOutcome, Outcome, Released};
 
 /// How often nodes are asked who they are.

@@ -6,10 +6,13 @@
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
 //! * `options`, `sessions` – what can be set, and where it is kept; `command`, `session` – how: by SQL, by actions
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
+//! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
 
+mod cancelling;
 mod command;
+mod following;
 mod front;
 mod messages;
 mod metadata;

@@ -11,6 +11,7 @@ use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::NodeOutcome;
 
@@ -27,6 +28,7 @@ pub(crate) struct QueryContext {
     requests: AtomicU32,
     outcomes: Mutex<BTreeMap<NodeId, NodeOutcome>>,
     progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
 }
 
 /// When the answer was fetched, and until when it is of use. Between announcing and fetching no time counts.
@@ -65,6 +67,7 @@ impl QueryContext {
             requests: AtomicU32::new(0),
             outcomes: Mutex::default(),
             progress: watch::Sender::default(),
+            cancel: CancellationToken::new(),
         }
     }
 
@@ -95,6 +98,16 @@ impl QueryContext {
     pub(super) fn nodes_deadline(&self) -> Instant {
         let Run { started, deadline } = self.running();
         deadline - MERGING.min((deadline - started) / 20)
+    }
+
+    /// Ends the question: whoever waits for its answer stops, and with that the work at every node.
+    pub(crate) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Waits until the question is cancelled.
+    pub(crate) async fn cancelled(&self) {
+        self.cancel.cancelled().await;
     }
 
     /// Follows the question; the channel closes when it has ended.

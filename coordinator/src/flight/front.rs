@@ -10,6 +10,8 @@ use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Service;
+use super::cancelling::CANCEL_QUERY;
+use super::following::at_once;
 use super::prepared::encoded;
 use super::sessions::{Visit, cookie};
 
@@ -34,16 +36,15 @@ impl FlightService for Front {
         self.0.schema(request).await
     }
 
-    /// Planning is over when it is announced, so the first poll has everything.
-    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let info = self.get_flight_info(request).await?.into_inner();
-        let poll = PollInfo {
-            info: Some(info),
-            flight_descriptor: None,
-            progress: Some(1.0),
-            expiration_time: None,
+    async fn poll_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<PollInfo> {
+        let visit = self.enter(&mut request)?;
+        let principal = self.0.principal(&request)?;
+        let mut response = match self.0.shared.poll(principal, &request).await? {
+            Some(response) => response,
+            None => at_once(self.0.get_flight_info(request).await?.into_inner()),
         };
-        Ok(Response::new(poll))
+        visit.leave(&mut response);
+        Ok(response)
     }
 
     async fn handshake(
@@ -83,7 +84,12 @@ impl FlightService for Front {
 
     async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
         let visit = self.enter(&mut request)?;
-        let mut response = self.0.do_action(request).await?;
+        let principal = self.0.principal(&request)?;
+        let mut response = match request.get_ref().r#type.as_str() {
+            // Flight SQL's own reader of this one wants a method for it alone.
+            CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
+            _ => self.0.do_action(request).await?,
+        };
         visit.leave(&mut response);
         Ok(response)
     }

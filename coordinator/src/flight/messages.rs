@@ -9,7 +9,6 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use tokio::time::Instant;
 use tonic::{Response, Status};
 
 use super::{Data, Message, status};
@@ -17,30 +16,36 @@ use crate::dispatch::QueryContext;
 use crate::notes::Notes;
 use crate::query::QueryError;
 
-type Batches = BoxStream<'static, Result<RecordBatch, QueryError>>;
+/// An answer as it is made.
+pub(super) type Batches = BoxStream<'static, Result<RecordBatch, QueryError>>;
 
-/// The messages of an answer. The call waits for the first batch, so that a refusal is an error of the call itself.
-pub(super) async fn answer(
-    schema: SchemaRef,
-    batches: Batches,
-    context: Arc<QueryContext>,
-) -> Result<Response<Data>, Status> {
-    let id = context.id.clone();
-    let mut batches = until(context.deadline(), batches);
-    let first = batches.next().await.transpose().map_err(|error| status::of(&error, &id))?;
-    let all = stream::iter(first.map(Ok)).chain(batches);
-    let all = all.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
-    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(all);
-    let messages = messages.map_err(Status::from).boxed();
-    Ok(Response::new(with_notes(messages, context)))
+/// Waits for the first batch, which comes when every node has answered, so that a refusal is an error of the call itself.
+pub(super) async fn begun(batches: Batches, context: &Arc<QueryContext>) -> Result<Batches, Status> {
+    let mut batches = until(Arc::clone(context), batches);
+    let first = batches.next().await.transpose().map_err(|error| status::of(&error, &context.id))?;
+    Ok(stream::iter(first.map(Ok)).chain(batches).boxed())
 }
 
-/// The batches that are there in time; merging what nodes released can take long too.
-fn until(deadline: Instant, batches: Batches) -> Batches {
-    stream::unfold(Some(batches), move |batches| async move {
-        let mut batches = batches?;
-        match tokio::time::timeout_at(deadline, batches.next()).await {
-            Ok(Some(Ok(batch))) => Some((Ok(batch), Some(batches))),
+/// The messages of an answer that has begun.
+pub(super) fn answer(schema: SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
+    let id = context.id.clone();
+    let all = batches.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
+    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(all);
+    let messages = messages.map_err(Status::from).boxed();
+    Response::new(with_notes(messages, context))
+}
+
+/// The batches that are there in time and before the question is cancelled; merging what nodes released can take long too.
+fn until(context: Arc<QueryContext>, batches: Batches) -> Batches {
+    stream::unfold(Some((batches, context)), move |batches| async move {
+        let (mut batches, context) = batches?;
+        let next = tokio::select! {
+            biased;
+            () = context.cancelled() => return Some((Err(status::cancelled()), None)),
+            next = tokio::time::timeout_at(context.deadline(), batches.next()) => next,
+        };
+        match next {
+            Ok(Some(Ok(batch))) => Some((Ok(batch), Some((batches, context)))),
             Ok(Some(Err(error))) => Some((Err(error), None)),
             Ok(None) => None,
             Err(_) => Some((Err(status::late()), None)),

@@ -76,15 +76,25 @@ impl Shared {
         principal: String,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
+        let question = self.question_prepared(handle, principal, &request)?;
+        self.promise(question, request.into_inner())
+    }
+
+    /// A prepared statement and the circumstances it is asked in.
+    pub(super) fn question_prepared(
+        &self,
+        handle: &[u8],
+        principal: String,
+        request: &Request<FlightDescriptor>,
+    ) -> Result<Question, Status> {
         let Statement { planned, bound, command, .. } = self.tickets.statement(handle, &principal)?;
-        let visit = Visit::of(&request);
+        let visit = Visit::of(request);
         if let Some(command) = &command {
             // Its preparation was answered with a cookie.
             self.can(command, &visit)?;
         }
         let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
-        let question = Question { planned: bound.unwrap_or(planned), context, command };
-        self.promise(question, request.into_inner())
+        Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: None })
     }
 
     /// The schema of what a statement answers, as it is sent.

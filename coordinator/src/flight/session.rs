@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use prost::{Message, Oneof};
 use tonic::{Request, Response, Status};
 
+use super::cancelling::{CANCEL, RENEW};
 use super::options::{Name, Options};
 use super::sessions::Visit;
 use super::statement::PROGRESS;
@@ -180,6 +181,8 @@ pub(super) fn actions() -> Vec<Result<ActionType, Status>> {
             PROGRESS,
             "follows a question; the body is the query id in FlightInfo's app_metadata, each result is JSON",
         ),
+        (CANCEL, "ends a question and the work at every node; CancelFlightInfoRequest, CancelFlightInfoResult"),
+        (RENEW, "keeps the ticket of a question that is not fetched yet; RenewFlightEndpointRequest, FlightEndpoint"),
         (SET_OPTIONS, "sets options of the session, and opens one; SetSessionOptionsRequest, SetSessionOptionsResult"),
         (GET_OPTIONS, "reads options of the session; GetSessionOptionsRequest, GetSessionOptionsResult"),
         (CLOSE, "closes the session; CloseSessionRequest, CloseSessionResult"),

@@ -79,7 +79,7 @@ const BOOLEANS: [(SqlInfo, bool); 31] = [
     (SqlInfo::FlightSqlServerReadOnly, true),
     (SqlInfo::FlightSqlServerSql, true),
     (SqlInfo::FlightSqlServerSubstrait, false),
-    (SqlInfo::FlightSqlServerCancel, false),
+    (SqlInfo::FlightSqlServerCancel, true),
     (SqlInfo::FlightSqlServerBulkIngestion, false),
     (SqlInfo::FlightSqlServerIngestTransactionsSupported, false),
     (SqlInfo::SqlDdlCatalog, false),

@@ -11,6 +11,7 @@ use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use super::cancelling::{CANCEL, RENEW};
 use super::command::{self, Command};
 use super::options::Options;
 use super::session::{CLOSE, GET_OPTIONS, SET_OPTIONS};
@@ -54,7 +55,7 @@ impl Shared {
                 planned.map_err(|error| status::of(&error, &context.id))?
             }
         };
-        Ok(Question { planned, context, command })
+        Ok(Question { planned, context, command, ahead: None })
     }
 
     /// The command that a statement is. What sets something opens a session, whose cookie goes with the answer.
@@ -77,13 +78,8 @@ impl Shared {
         question: Question,
         descriptor: FlightDescriptor,
     ) -> Result<Response<FlightInfo>, Status> {
-        let (schema, id) = (question.planned.schema(), question.context.id.to_string());
-        let handle = self.tickets.announce(question)?;
-        let ticket = TicketStatementQuery { statement_handle: handle.into() };
-        let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.as_any().encode_to_vec()));
-        let info = FlightInfo::new().try_with_schema(&schema).map_err(|_| status::encoding())?;
-        let info = info.with_descriptor(descriptor).with_endpoint(endpoint).with_app_metadata(id);
-        Ok(Response::new(info))
+        let handle = self.tickets.announce(question.clone())?;
+        info(&question, descriptor, Some(&handle)).map(Response::new)
     }
 
     /// Runs the question of a ticket. Dropping the stream cancels it at every node.
@@ -93,19 +89,21 @@ impl Shared {
         principal: &str,
         request: &Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
-        let Question { planned, context, command } = self.tickets.take(ticket, principal)?;
+        let Question { planned, context, command, ahead } = self.tickets.take(ticket, principal)?;
         context.start(timeout(request.metadata()));
         let id = context.id.clone();
-        let batches = match command {
-            Some(command) => {
+        let batches = match (command, ahead) {
+            (Some(command), _) => {
                 let answer = self.carry_out(&command, &Visit::of(request), request.metadata())?;
                 stream::iter([Ok(answer)]).boxed()
             }
-            None => planned
-                .execute(&self.engine, Arc::clone(&context))
-                .map_err(|error| status::of(&error, &id))?,
+            (None, Some(ahead)) => ahead.batches().await?,
+            (None, None) => {
+                let batches = planned.execute(&self.engine, Arc::clone(&context));
+                messages::begun(batches.map_err(|error| status::of(&error, &id))?, &context).await?
+            }
         };
-        messages::answer(planned.schema(), batches, context).await
+        Ok(messages::answer(planned.schema(), batches, context))
     }
 
     /// The circumstances of a question, from the headers of the call that announces it and from its session.
@@ -153,6 +151,19 @@ impl Shared {
     }
 }
 
+/// What is said of a question; there is an endpoint once its answer can be fetched.
+pub(super) fn info(
+    question: &Question,
+    descriptor: FlightDescriptor,
+    ticket: Option<&str>,
+) -> Result<FlightInfo, Status> {
+    let info = FlightInfo::new().try_with_schema(&question.planned.schema()).map_err(|_| status::encoding())?;
+    let info = info.with_descriptor(descriptor).with_app_metadata(question.context.id.to_string());
+    let Some(ticket) = ticket else { return Ok(info) };
+    let ticket = TicketStatementQuery { statement_handle: ticket.to_owned().into() };
+    Ok(info.with_endpoint(FlightEndpoint::new().with_ticket(Ticket::new(ticket.as_any().encode_to_vec()))))
+}
+
 /// The time a call has, by gRPC's own header, less what it takes to say that it is over before the transport does.
 fn timeout(headers: &MetadataMap) -> Option<Duration> {
     let asked = duration(headers.get("grpc-timeout")?.to_str().ok()?)?;
@@ -186,6 +197,7 @@ pub(super) fn action(
             let id = std::str::from_utf8(&action.body).unwrap_or_default();
             Ok(Response::new(progress(shared.tickets.running(id, principal))))
         }
+        CANCEL | RENEW => shared.question_action(action, principal),
         SET_OPTIONS | GET_OPTIONS | CLOSE => shared.session_action(request, principal),
         _ => Err(Status::unimplemented("there is no such action: ListActions lists what there is")),
     }

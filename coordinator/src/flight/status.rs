@@ -15,6 +15,7 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
         QueryError::Refused { .. } => (Code::PermissionDenied, "refused"),
         QueryError::Incomplete { .. } => (Code::Unavailable, "incomplete"),
         QueryError::Deadline { .. } => (Code::DeadlineExceeded, "unavailable"),
+        QueryError::Cancelled { .. } => (Code::Cancelled, "cancelled"),
         QueryError::Internal { .. } => (Code::Internal, "internal"),
     };
     let mut status = Status::new(code, error.to_string());
@@ -41,6 +42,10 @@ pub(super) fn read_only() -> Status {
 
 pub(super) fn late() -> QueryError {
     QueryError::Deadline { message: "the question was not answered in time: ask for less at once".to_owned() }
+}
+
+pub(super) fn cancelled() -> QueryError {
+    QueryError::Cancelled { message: "the question was cancelled by whoever asked it".to_owned() }
 }
 
 pub(super) fn encoding() -> Status {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jigsaw_proto::id::QueryId;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::command::Command;
+use super::following::{Ahead, gone};
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -29,7 +30,8 @@ pub(super) struct Tickets {
 struct Held {
     questions: HashMap<String, (Question, Instant)>,
     statements: HashMap<String, (Statement, Instant)>,
-    running: HashMap<String, std::sync::Weak<QueryContext>>,
+    /// by query id: the ticket, and the question while anybody works on it
+    running: HashMap<String, (String, Weak<QueryContext>)>,
 }
 
 /// A question that was announced and may be fetched once.
@@ -39,6 +41,8 @@ pub(super) struct Question {
     pub(super) context: Arc<QueryContext>,
     /// carried out instead of a plan
     pub(super) command: Option<Command>,
+    /// what runs already, where the question is followed by polling
+    pub(super) ahead: Option<Arc<Ahead>>,
 }
 
 /// A prepared statement, perhaps with its parameters.
@@ -57,7 +61,7 @@ impl Tickets {
         let now = Instant::now();
         held.questions.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
         held.statements.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
-        held.running.retain(|_, context| context.strong_count() > 0);
+        held.running.retain(|_, (_, context)| context.strong_count() > 0);
         held
     }
 
@@ -67,7 +71,8 @@ impl Tickets {
         let mut held = self.held();
         let principal = &question.context.principal;
         few(held.questions.values().filter(|(held, _)| held.context.principal == *principal).count())?;
-        held.running.insert(question.context.id.to_string(), Arc::downgrade(&question.context));
+        let running = (ticket.clone(), Arc::downgrade(&question.context));
+        held.running.insert(question.context.id.to_string(), running);
         held.questions.insert(ticket.clone(), (question, Instant::now()));
         Ok(ticket)
     }
@@ -86,9 +91,39 @@ impl Tickets {
             .ok_or_else(|| unknown("ticket", "was used already"))
     }
 
+    /// A question that is followed or kept; it lives on from now.
+    pub(super) fn question(&self, ticket: &str, principal: &str) -> Result<Question, Status> {
+        match self.held().questions.get_mut(ticket) {
+            Some((question, used)) if question.context.principal == principal => {
+                *used = Instant::now();
+                Ok(question.clone())
+            }
+            _ => Err(gone()),
+        }
+    }
+
+    /// Drops a question that has failed.
+    pub(super) fn forget(&self, ticket: &str) {
+        self.held().questions.remove(ticket);
+    }
+
+    /// Ends the caller's question of that id or with one of these tickets.
+    pub(super) fn cancel(&self, tickets: &[String], id: &str, principal: &str) -> Result<(), Status> {
+        let mut held = self.held();
+        let meant = held.running.iter().find_map(|(known, (ticket, context))| {
+            let meant = known == id || tickets.contains(ticket);
+            let context = context.upgrade().filter(|context| meant && context.principal == principal)?;
+            Some((ticket.clone(), context))
+        });
+        let (ticket, context) = meant.ok_or_else(gone)?;
+        context.cancel();
+        held.questions.remove(&ticket);
+        Ok(())
+    }
+
     /// The question that is running under an id, if the caller asked it.
     pub(super) fn running(&self, id: &str, principal: &str) -> Option<Arc<QueryContext>> {
-        let context = self.held().running.get(id)?.upgrade()?;
+        let context = self.held().running.get(id)?.1.upgrade()?;
         (context.principal == principal).then_some(context)
     }
 
@@ -147,7 +182,7 @@ fn few(held: usize) -> Result<(), Status> {
     )))
 }
 
-fn unknown(what: &str, why: &str) -> Status {
+pub(super) fn unknown(what: &str, why: &str) -> Status {
     Status::not_found(format!(
         "there is no such {what}: it {why}, expired, or belongs to somebody else: ask again"
     ))

@@ -26,6 +26,9 @@ pub enum QueryError {
     /// the answer took too long
     #[error("{message}")]
     Deadline { message: String },
+    /// whoever asked does not want the answer any more
+    #[error("{message}")]
+    Cancelled { message: String },
     /// a fault of ours
     #[error("{message}")]
     Internal { message: String },

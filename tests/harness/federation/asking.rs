@@ -188,7 +188,8 @@ impl Federation {
         Ok((info, schema.into()))
     }
 
-    fn flight(&self) -> FlightServiceClient<Channel> {
+    /// A client that sends nothing of itself: no token, no headers, no cookies.
+    pub fn flight(&self) -> FlightServiceClient<Channel> {
         FlightServiceClient::new(self.channel.clone())
     }
 
