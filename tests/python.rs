@@ -60,4 +60,7 @@ async fn python_drivers_work() {
     check.arg("-B").arg(script).arg(federation.address().to_string());
     check.arg(federation.ca_file()).arg(federation.token_file());
     tokio::task::spawn_blocking(move || run(&mut check)).await.unwrap();
+    let audit = federation.audit("camden");
+    let mut purposes = audit.iter().filter_map(|entry| entry["purpose"].as_str());
+    assert!(purposes.any(|purpose| purpose == "set from Python"), "the session's purpose is not recorded");
 }

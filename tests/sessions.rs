@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tonic::Code;
 
+mod following;
+mod surface;
 mod visitor;
 
 use visitor::{Value, Visitor};
@@ -61,8 +63,8 @@ async fn what_is_set_holds_for_the_session_and_a_header_for_its_question() {
     assert_eq!(ada.cookie.as_ref().unwrap().len(), 32);
     ada.ask(HOMES).await.unwrap();
     assert_eq!(purpose(&federation), "winter planning");
-    other.ask(HOMES).await.unwrap();
-    assert_eq!(purpose(&federation), "", "another connection of hers is another session");
+    let unset = ["jigsaw.purpose - default"];
+    assert_eq!(other.ask("SHOW jigsaw.purpose").await.unwrap(), unset, "another connection, another session");
     ada.headers = vec![("x-jigsaw-purpose", "annual return")];
     assert_eq!(ada.ask("SHOW jigsaw.purpose").await.unwrap(), ["jigsaw.purpose annual return header"]);
     ada.ask(HOMES).await.unwrap();

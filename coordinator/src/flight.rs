@@ -1,6 +1,7 @@
 //! Flight SQL: what every driver in the field speaks. The trait implementation only delegates.
 //!
-//! * `front` – the calls of Flight; all but two go straight to Flight SQL
+//! * `front` – the calls of Flight, each in its session; most go straight to Flight SQL
+//! * `listing` – tables as flights
 //! * `statement` – questions: planned when announced, run when fetched
 //! * `prepared` – statements with parameters; preparing plans only
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
@@ -14,6 +15,7 @@ mod cancelling;
 mod command;
 mod following;
 mod front;
+mod listing;
 mod messages;
 mod metadata;
 mod options;
@@ -37,8 +39,8 @@ use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
     CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
     CommandGetXdbcTypeInfo, CommandPreparedStatementQuery, CommandPreparedStatementUpdate,
-    CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult,
-    SqlInfo, TicketStatementQuery,
+    CommandStatementIngest, CommandStatementQuery, CommandStatementSubstraitPlan, CommandStatementUpdate,
+    DoPutPreparedStatementResult, SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{
     Action, ActionType, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
@@ -301,6 +303,20 @@ impl FlightSqlService for Service {
     async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, request: Request<Ticket>) -> Answer {
         self.principal(&request)?;
         Ok(messages::one(sql_info::xdbc_types(query)?))
+    }
+
+    async fn get_flight_info_substrait_plan(
+        &self,
+        _: CommandStatementSubstraitPlan,
+        request: Described,
+    ) -> Info {
+        self.principal(&request)?;
+        Err(status::no_substrait())
+    }
+
+    async fn do_put_substrait_plan(&self, _: CommandStatementSubstraitPlan, request: Put) -> Updated {
+        self.principal(&request)?;
+        Err(status::no_substrait())
     }
 
     async fn do_put_statement_update(&self, query: CommandStatementUpdate, request: Put) -> Updated {

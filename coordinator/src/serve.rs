@@ -28,7 +28,8 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let Settings { timeout, session_idle, tls, plaintext, access, contracts, roster, references, .. } = settings;
+    let Settings { timeout, session_idle, tls, plaintext, access, contracts, roster, references, .. } =
+        settings;
     let federation = Federation::new(roster, &tls, contracts.clone()).map_err(Error::Tls)?;
     let engine = Engine::new(Arc::clone(&federation), &contracts, references).await?;
     federation.refresh().await;

@@ -42,6 +42,7 @@ public final class JdbcCheck {
             abilities(connection.getMetaData());
             errors(connection);
             cancel(connection);
+            sessions(connection);
         }
         try (Connection connection = connect(Map.of("user", "ada", "password", token))) {
             statements(connection);
@@ -223,6 +224,31 @@ public final class JdbcCheck {
                 statement.executeUpdate("DELETE FROM property");
             }
         }, "");
+    }
+
+    /** The driver keeps cookies, so what is set holds for the connection. */
+    private static void sessions(Connection connection) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("SET jigsaw.timeout = '20s'");
+            statement.execute("SET jigsaw.cell_status = columns");
+        }
+        try (Statement statement = connection.createStatement();
+                ResultSet shown = statement.executeQuery("SHOW jigsaw.timeout")) {
+            equal("an option", shown.next(), true);
+            equal("value", shown.getString("value"), "20s");
+            equal("source", shown.getString("source"), "session");
+        }
+        try (Statement statement = connection.createStatement(); ResultSet found = statement.executeQuery(WALLS)) {
+            equal("columns with status", found.getMetaData().getColumnCount(), 5);
+        }
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("RESET ALL");
+        }
+        fails("a wrong value", () -> {
+            try (Statement statement = connection.createStatement()) {
+                statement.execute("SET jigsaw.allow_partial = 'perhaps'");
+            }
+        }, "true or false");
     }
 
     /** A statement that was cancelled leaves its connection usable. */

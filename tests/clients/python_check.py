@@ -83,6 +83,35 @@ def cell_status(address, ca, token):
     assert set(frame["homes__status"]) <= {"rounded", "partial", "withheld"}, frame
 
 
+def sessions(address, ca, token):
+    options = {
+        DatabaseOptions.TLS_ROOT_CERTS.value: ca,
+        DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}",
+    }
+    with_cookies = options | {DatabaseOptions.WITH_COOKIE_MIDDLEWARE.value: "true"}
+    with flight_sql.connect(f"grpc+tls://{address}", db_kwargs=with_cookies) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET jigsaw.purpose = 'set from Python'")
+            assert cursor.fetchall() == [("jigsaw.purpose", "set from Python", "session")]
+            cursor.execute("SHOW ALL")
+            shown = {name: (value, source) for name, value, source in cursor.fetchall()}
+            assert shown["jigsaw.purpose"] == ("set from Python", "session"), shown
+            assert shown["jigsaw.cell_status"] == ("plain", "default"), shown
+            cursor.execute("SET jigsaw.cell_status = columns")
+            cursor.execute(WALLS)
+            assert "homes__status" in [column[0] for column in cursor.description]
+            cursor.fetchall()
+            cursor.execute("RESET jigsaw.cell_status")
+            cursor.execute(WALLS)
+            assert len(cursor.description) == 2
+            cursor.fetchall()
+        assert connection.adbc_current_catalog == "jigsaw", connection.adbc_current_catalog
+    with flight_sql.connect(f"grpc+tls://{address}", db_kwargs=options) as connection:
+        with connection.cursor() as cursor:
+            ask = lambda: cursor.execute("SET jigsaw.purpose = 'lost'")
+            fails(adbc_driver_manager.ProgrammingError, ask, "cookie", "x-jigsaw-purpose")
+
+
 def frames(connection, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -117,6 +146,7 @@ def main():
         frames(connection, rows)
         errors(connection, address, ca)
     cell_status(address, ca, token)
+    sessions(address, ca, token)
     with connect(address, ca, token, user="ada") as connection:
         db_api(connection)
 

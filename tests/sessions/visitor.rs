@@ -7,7 +7,10 @@ use arrow::util::display::array_value_to_string;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt as _};
+use arrow_flight::sql::{
+    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any, CommandStatementQuery,
+    ProstMessageExt as _,
+};
 use arrow_flight::{Action, FlightDescriptor, FlightInfo, Ticket};
 use futures::TryStreamExt as _;
 use harness::federation::Federation;
@@ -129,6 +132,15 @@ impl Visitor {
         self.keep(response.metadata());
         let results: Vec<_> = response.into_inner().try_collect().await?;
         Ok(results.into_iter().map(|result| result.body.to_vec()).collect())
+    }
+
+    /// Prepares a statement, and gives its handle.
+    pub(super) async fn prepare(&mut self, sql: &str) -> Result<Vec<u8>, Status> {
+        let asked = ActionCreatePreparedStatementRequest { query: sql.to_owned(), transaction_id: None };
+        let results = self.act("CreatePreparedStatement", asked.as_any().encode_to_vec()).await?;
+        let result = Any::decode(results[0].as_slice()).unwrap();
+        let result: ActionCreatePreparedStatementResult = result.unpack().unwrap().unwrap();
+        Ok(result.prepared_statement_handle.to_vec())
     }
 
     /// Sets options, and gives the errors by name.

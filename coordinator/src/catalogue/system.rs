@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use jigsaw_proto::contract::{Contract, Floor, NODE_COLUMN};
 
-use super::{Catalogue, SYSTEM, TableInfo};
+use super::{Catalogue, DESCRIPTION, SYSTEM, TableInfo};
 use crate::dispatch::{Federation, Snapshot};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,44 +39,68 @@ impl Kind {
     }
 
     fn schema(self) -> SchemaRef {
-        let field = |(name, data_type): (&str, DataType)| Field::new(name, data_type, true);
-        let (text, count) = (DataType::Utf8, DataType::Int64);
+        let field = |(name, data_type, remark): (&str, DataType, &str)| {
+            Field::new(name, data_type, true)
+                .with_metadata([(DESCRIPTION.to_owned(), remark.to_owned())].into())
+        };
         let fields = match self {
-            Self::Nodes => vec![
-                ("node", text.clone()),
-                ("title", text.clone()),
-                ("address", text.clone()),
-                ("status", text.clone()),
-                ("detail", text.clone()),
-                ("software", text),
-                ("datasets", count),
-                ("checked_at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-            ],
-            Self::Datasets => vec![
-                ("dataset", text.clone()),
-                ("kind", text.clone()),
-                ("description", text.clone()),
-                ("contract_version", DataType::Int32),
-                ("nodes", count),
-                ("left_out", text.clone()),
-                ("release", text),
-                ("threshold", DataType::Int32),
-                ("rounding", DataType::Int32),
-            ],
-            Self::Columns => vec![
-                ("dataset", text.clone()),
-                ("position", DataType::Int32),
-                ("column", text.clone()),
-                ("type", text.clone()),
-                ("role", text.clone()),
-                ("unit", text.clone()),
-                ("nullable", DataType::Boolean),
-                ("codes", text.clone()),
-                ("description", text),
-            ],
+            Self::Nodes => node_fields(),
+            Self::Datasets => dataset_fields(),
+            Self::Columns => column_fields(),
         };
         Arc::new(Schema::new(fields.into_iter().map(field).collect::<Vec<_>>()))
     }
+}
+
+/// Name, type, and what a schema browser says of it.
+type Fields = Vec<(&'static str, DataType, &'static str)>;
+
+fn node_fields() -> Fields {
+    let (text, count) = (DataType::Utf8, DataType::Int64);
+    vec![
+        ("node", text.clone(), "The node's id, as in the column node of every dataset."),
+        ("title", text.clone(), "What the node calls itself."),
+        ("address", text.clone(), "Where the coordinator reaches it."),
+        ("status", text.clone(), "up, down, wrong protocol or wrong identity."),
+        ("detail", text.clone(), "Why it is not up."),
+        ("software", text, "The version it runs."),
+        ("datasets", count, "How many datasets it holds under the published contracts."),
+        (
+            "checked_at",
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            "When it was asked last.",
+        ),
+    ]
+}
+
+fn dataset_fields() -> Fields {
+    let text = DataType::Utf8;
+    vec![
+        ("dataset", text.clone(), "Its name in SQL."),
+        ("kind", text.clone(), "federated, or reference for a public table."),
+        ("description", text.clone(), "What one row is."),
+        ("contract_version", DataType::Int32, "The version of its contract."),
+        ("nodes", DataType::Int64, "How many nodes hold it."),
+        ("left_out", text.clone(), "Nodes that hold it otherwise than the contract says, and why."),
+        ("release", text, "The strictest policy among its nodes: open or protected."),
+        ("threshold", DataType::Int32, "The highest threshold of people among its nodes."),
+        ("rounding", DataType::Int32, "The coarsest rounding of counts among its nodes."),
+    ]
+}
+
+fn column_fields() -> Fields {
+    let text = DataType::Utf8;
+    vec![
+        ("dataset", text.clone(), "The dataset or reference table it is in."),
+        ("position", DataType::Int32, "Its place, from 1."),
+        ("column", text.clone(), "Its name."),
+        ("type", text.clone(), "Its SQL type."),
+        ("role", text.clone(), "dimension, measure, entity or reference."),
+        ("unit", text.clone(), "What it is measured in."),
+        ("nullable", DataType::Boolean, "Whether a value may be missing."),
+        ("codes", text.clone(), "The values it can have, where the contract lists them."),
+        ("description", text, "What it means."),
+    ]
 }
 
 /// The schema `system`.

@@ -123,7 +123,7 @@ pub(super) fn schema() -> SchemaRef {
 
 impl Shared {
     /// Whether the caller can carry a command out: to set something, it must keep the cookie that it was sent.
-    pub(super) fn can(&self, command: &Command, visit: &Visit) -> Result<(), Status> {
+    fn can(&self, command: &Command, visit: &Visit) -> Result<(), Status> {
         match command {
             Command::Set(name, _) if visit.session().is_none() => Err(status::sql(format!(
                 "SET needs a session, and your client did not send the cookie of one: switch cookies on \
@@ -132,6 +132,23 @@ impl Shared {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// What is left to do of a command when it is fetched. A client that has shown its cookie has it carried out when it is
+    /// announced: drivers fetch in the background, and what comes next must find it done.
+    pub(super) fn settle(
+        &self,
+        command: Command,
+        visit: &Visit,
+        headers: &MetadataMap,
+    ) -> Result<Command, Status> {
+        let names = match &command {
+            Command::Set(name, _) => vec![*name],
+            Command::Reset(names) => names.clone(),
+            Command::Show(_) | Command::Nothing => return Ok(command),
+        };
+        self.carry_out(&command, visit, headers)?;
+        Ok(Command::Show(names))
     }
 
     /// Carries a command out, and says what is set then.

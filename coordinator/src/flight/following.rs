@@ -59,6 +59,12 @@ impl Ahead {
             let outcome = begun(batches, &context).await;
             *locked(&place) = outcome.map_or_else(State::Failed, State::Begun);
             ending.send_replace(true);
+            // What nobody fetches is not kept for longer than it is of use.
+            tokio::time::sleep_until(context.deadline()).await;
+            let mut state = locked(&place);
+            if matches!(*state, State::Begun(_)) {
+                *state = State::Failed(status::of(&status::late(), &context.id));
+            }
         });
         Ok(Self { state, ended, told: Mutex::default(), _task: AbortOnDropHandle::new(task) })
     }
@@ -149,8 +155,8 @@ impl Shared {
 
 /// Nodes answered of nodes asked. Merging comes after the last of them, so it is never quite one.
 fn fraction(progress: &Progress) -> f64 {
-    let [answered, asked] = [progress.answered, progress.asked]
-        .map(|nodes| f64::from(u32::try_from(nodes).unwrap_or(u32::MAX)));
+    let [answered, asked] =
+        [progress.answered, progress.asked].map(|nodes| f64::from(u32::try_from(nodes).unwrap_or(u32::MAX)));
     if asked > 0.0 { (answered / asked).min(0.99) } else { 0.0 }
 }
 

@@ -1,4 +1,4 @@
-//! The calls of Flight. All but two go straight to Flight SQL, which leaves schemas and polling unanswered.
+//! The calls of Flight, each in the session its cookie names. What Flight SQL leaves unanswered is answered here.
 
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::{Any, CommandPreparedStatementQuery, CommandStatementQuery};
@@ -9,22 +9,28 @@ use arrow_flight::{
 use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Service;
 use super::cancelling::CANCEL_QUERY;
 use super::following::at_once;
+use super::listing::{Flights, path, question};
 use super::prepared::encoded;
 use super::sessions::{Visit, cookie};
+use super::{Service, status};
 
 /// The service as gRPC sees it.
 #[derive(Debug)]
 pub(crate) struct Front(pub(super) Service);
+
+/// Actions of Flight SQL that are refused by name.
+const BEGIN_SAVEPOINT: &str = "BeginSavepoint";
+const END_SAVEPOINT: &str = "EndSavepoint";
+const SUBSTRAIT: &str = "CreatePreparedSubstraitPlan";
 
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl FlightService for Front {
     type HandshakeStream = <Service as FlightService>::HandshakeStream;
-    type ListFlightsStream = <Service as FlightService>::ListFlightsStream;
+    type ListFlightsStream = Flights;
     type DoGetStream = <Service as FlightService>::DoGetStream;
     type DoPutStream = <Service as FlightService>::DoPutStream;
     type DoActionStream = <Service as FlightService>::DoActionStream;
@@ -54,16 +60,22 @@ impl FlightService for Front {
         self.0.handshake(request).await
     }
 
-    async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        let visit = self.enter(&mut request)?;
-        let mut response = self.0.list_flights(request).await?;
-        visit.leave(&mut response);
-        Ok(response)
+    /// Every table, named by its path.
+    async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Flights> {
+        self.enter(&mut request)?;
+        self.0.principal(&request)?;
+        self.0.shared.flights(&request.get_ref().expression)
     }
 
     async fn get_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
         let visit = self.enter(&mut request)?;
-        let mut response = self.0.get_flight_info(request).await?;
+        let mut response = match path(request.get_ref()).map(question).transpose()? {
+            Some(sql) => {
+                let principal = self.0.principal(&request)?;
+                self.0.shared.announce(&sql, principal, request).await?
+            }
+            None => self.0.get_flight_info(request).await?,
+        };
         visit.leave(&mut response);
         Ok(response)
     }
@@ -88,6 +100,8 @@ impl FlightService for Front {
         let mut response = match request.get_ref().r#type.as_str() {
             // Flight SQL's own reader of this one wants a method for it alone.
             CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
+            BEGIN_SAVEPOINT | END_SAVEPOINT => return Err(status::no_savepoints()),
+            SUBSTRAIT => return Err(status::no_substrait()),
             _ => self.0.do_action(request).await?,
         };
         visit.leave(&mut response);
@@ -95,13 +109,15 @@ impl FlightService for Front {
     }
 
     async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        let visit = self.enter(&mut request)?;
-        let mut response = self.0.list_actions(request).await?;
-        visit.leave(&mut response);
-        Ok(response)
+        self.enter(&mut request)?;
+        self.0.principal(&request)?;
+        self.0.list_actions(request).await
     }
 
-    async fn do_exchange(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoExchangeStream> {
+    async fn do_exchange(
+        &self,
+        mut request: Request<Streaming<FlightData>>,
+    ) -> Answer<Self::DoExchangeStream> {
         let visit = self.enter(&mut request)?;
         let mut response = self.0.do_exchange(request).await?;
         visit.leave(&mut response);
@@ -128,6 +144,10 @@ impl Service {
     /// The schema that fetching a command gives. No ticket is made for it.
     async fn schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
         let principal = self.principal(&request)?;
+        if let Some(path) = path(request.get_ref()) {
+            let schema = encoded(&*self.shared.schema_of_path(path)?)?;
+            return Ok(Response::new(SchemaResult { schema: schema.into() }));
+        }
         let command = Any::decode(&*request.get_ref().cmd)
             .map_err(|_| Status::invalid_argument("the descriptor holds no Flight SQL command"))?;
         let schema = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {

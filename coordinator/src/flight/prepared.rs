@@ -89,10 +89,9 @@ impl Shared {
     ) -> Result<Question, Status> {
         let Statement { planned, bound, command, .. } = self.tickets.statement(handle, &principal)?;
         let visit = Visit::of(request);
-        if let Some(command) = &command {
-            // Its preparation was answered with a cookie.
-            self.can(command, &visit)?;
-        }
+        // Preparing it was answered with a cookie.
+        let settle = |command| self.settle(command, &visit, request.metadata());
+        let command = command.map(settle).transpose()?;
         let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
         Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: None })
     }

@@ -55,7 +55,8 @@ impl Sessions {
         let mut held = self.held();
         let own = || held.iter().filter(|(_, session)| session.principal == principal);
         if own().count() >= MOST {
-            let forgotten = own().filter(|(_, session)| !session.kept).min_by_key(|(_, session)| session.used);
+            let forgotten =
+                own().filter(|(_, session)| !session.kept).min_by_key(|(_, session)| session.used);
             let Some(forgotten) = forgotten.map(|(id, _)| id.clone()) else {
                 return Err(Status::unavailable(format!(
                     "you have {MOST} sessions: close some, or wait until they have been idle for {} minutes",

@@ -45,7 +45,11 @@ impl Shared {
         request: &Request<FlightDescriptor>,
     ) -> Result<Question, Status> {
         let visit = Visit::of(request);
-        let command = self.command(sql, &principal, &visit)?;
+        let known = visit.session().is_some();
+        let command = match self.command(sql, &principal, &visit)? {
+            Some(command) if known => Some(self.settle(command, &visit, request.metadata())?),
+            command => command,
+        };
         let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
         let planned = match &command {
             Some(_) => Planned::of_schema(command::schema()),
@@ -157,7 +161,8 @@ pub(super) fn info(
     descriptor: FlightDescriptor,
     ticket: Option<&str>,
 ) -> Result<FlightInfo, Status> {
-    let info = FlightInfo::new().try_with_schema(&question.planned.schema()).map_err(|_| status::encoding())?;
+    let info =
+        FlightInfo::new().try_with_schema(&question.planned.schema()).map_err(|_| status::encoding())?;
     let info = info.with_descriptor(descriptor).with_app_metadata(question.context.id.to_string());
     let Some(ticket) = ticket else { return Ok(info) };
     let ticket = TicketStatementQuery { statement_handle: ticket.to_owned().into() };

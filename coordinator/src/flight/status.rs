@@ -40,6 +40,21 @@ pub(super) fn read_only() -> Status {
     status
 }
 
+/// Nothing is changed, so there is nothing to go back to.
+pub(super) fn no_savepoints() -> Status {
+    let mut status =
+        Status::unimplemented("there are no savepoints: Jigsaw answers questions and changes nothing");
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
+    status
+}
+
+/// SQL is the only language.
+pub(super) fn no_substrait() -> Status {
+    let mut status = Status::unimplemented("Substrait plans are not read: ask in SQL");
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
+    status
+}
+
 pub(super) fn late() -> QueryError {
     QueryError::Deadline { message: "the question was not answered in time: ask for less at once".to_owned() }
 }

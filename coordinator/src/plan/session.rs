@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
@@ -44,7 +48,7 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
     catalog.register_schema(SYSTEM, catalogue.system(federation)?)?;
     let runtime =
         RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MERGE_MEMORY))).build_arc()?;
-    let session = SessionStateBuilder::new()
+    let mut session = SessionStateBuilder::new()
         .with_default_features()
         .with_config(config())
         .with_runtime_env(runtime)
@@ -53,8 +57,19 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
         .with_file_formats(vec![])
         .with_table_functions(std::collections::HashMap::new())
         .build();
+    for (name, is) in
+        [("current_catalog", CATALOG), ("current_database", CATALOG), ("current_schema", PUBLIC)]
+    {
+        session.register_udf(Arc::new(constant(name, is)))?;
+    }
     session.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(session)
+}
+
+/// A function of nothing that says where unqualified names are looked for.
+fn constant(name: &str, is: &'static str) -> ScalarUDF {
+    let answer = move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::from(is)));
+    create_udf(name, vec![], DataType::Utf8, Volatility::Immutable, Arc::new(answer))
 }
 
 fn config() -> SessionConfig {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::execution::context::{SQLOptions, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{Statement as Sql, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{ShowStatementOptions, Statement as Sql, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -33,7 +33,10 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
         return Err(QueryError::sql("there is no statement: write a SELECT"));
     }
     let dialect = session.config().options().sql_parser.dialect;
-    let parsed = session.sql_to_statement(&sql, &dialect).map_err(planning)?;
+    let mut parsed = session.sql_to_statement(&sql, &dialect).map_err(planning)?;
+    if let Some(question) = listing(&parsed)? {
+        parsed = session.sql_to_statement(question, &dialect).map_err(planning)?;
+    }
     asks(&parsed)?;
     let plan = session.statement_to_plan(parsed).await.map_err(planning)?;
     match plan {
@@ -50,6 +53,35 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
         }
     }
 }
+
+/// The question that `SHOW SCHEMAS` and its like stand for; the engine knows only of tables, columns and functions.
+fn listing(parsed: &Parsed) -> Result<Option<&'static str>, QueryError> {
+    let Parsed::Statement(statement) = parsed else { return Ok(None) };
+    let (question, options) = match &**statement {
+        Sql::ShowSchemas { show_options, .. } => {
+            ("SELECT schema_name FROM information_schema.schemata ORDER BY schema_name", show_options)
+        }
+        Sql::ShowCatalogs { show_options, .. } | Sql::ShowDatabases { show_options, .. } => (
+            "SELECT DISTINCT catalog_name FROM information_schema.schemata ORDER BY catalog_name",
+            show_options,
+        ),
+        _ => return Ok(None),
+    };
+    if *options != NO_OPTIONS {
+        return Err(QueryError::sql(
+            "this form of SHOW takes nothing more: ask information_schema.schemata for a part of it",
+        ));
+    }
+    Ok(Some(question))
+}
+
+const NO_OPTIONS: ShowStatementOptions = ShowStatementOptions {
+    show_in: None,
+    starts_with: None,
+    limit: None,
+    limit_from: None,
+    filter_position: None,
+};
 
 /// Whether a statement asks something; it is decided by its kind, before a word of it is resolved.
 fn asks(parsed: &Parsed) -> Result<(), QueryError> {
