@@ -47,8 +47,8 @@ fn prepare() -> (TempDir, Builder) {
 /// The purpose that a node recorded last.
 fn purpose(federation: &Federation) -> String {
     let audit = federation.audit("camden");
-    let purposes = audit.iter().filter_map(|entry| entry["purpose"].as_str());
-    purposes.last().unwrap_or_default().to_owned()
+    let mut purposes = audit.iter().filter_map(|entry| entry["purpose"].as_str());
+    purposes.next_back().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 use super::visitor::{Visitor, descriptor};
 use super::{EVE, HOMES, prepare};
 
-/// HTTP/2's frame that ends one call: RST_STREAM with the code CANCEL, between its stream's number.
+/// HTTP/2's frame that ends one call: `RST_STREAM` with the code CANCEL, between its stream's number.
 const ENDS_CALL: ([u8; 5], [u8; 4]) = ([0, 0, 4, 3, 0], [0, 0, 0, 8]);
 
 async fn poll(visitor: &mut Visitor, descriptor: FlightDescriptor) -> Result<PollInfo, Status> {

@@ -121,19 +121,19 @@ pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![text("name", false), text("value", true), text("source", false)]))
 }
 
-impl Shared {
-    /// Whether the caller can carry a command out: to set something, it must keep the cookie that it was sent.
-    fn can(&self, command: &Command, visit: &Visit) -> Result<(), Status> {
-        match command {
-            Command::Set(name, _) if visit.session().is_none() => Err(status::sql(format!(
-                "SET needs a session, and your client did not send the cookie of one: switch cookies on \
-                 (ADBC: adbc.flight.sql.rpc.with_cookie_middleware), or send the header {} with each statement",
-                name.header()
-            ))),
-            _ => Ok(()),
-        }
+/// Whether the caller can carry a command out: to set something, it must keep the cookie that it was sent.
+fn can(command: &Command, visit: &Visit) -> Result<(), Status> {
+    match command {
+        Command::Set(name, _) if visit.session().is_none() => Err(status::sql(format!(
+            "SET needs a session, and your client did not send the cookie of one: switch cookies on \
+             (ADBC: adbc.flight.sql.rpc.with_cookie_middleware), or send the header {} with each statement",
+            name.header()
+        ))),
+        _ => Ok(()),
     }
+}
 
+impl Shared {
     /// What is left to do of a command when it is fetched. A client that has shown its cookie has it carried out when it is
     /// announced: drivers fetch in the background, and what comes next must find it done.
     pub(super) fn settle(
@@ -158,7 +158,7 @@ impl Shared {
         visit: &Visit,
         headers: &MetadataMap,
     ) -> Result<RecordBatch, Status> {
-        self.can(command, visit)?;
+        can(command, visit)?;
         let session = visit.session();
         let names = match (command, &session) {
             (Command::Set(name, text), Some(session)) => {

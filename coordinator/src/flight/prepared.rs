@@ -77,7 +77,7 @@ impl Shared {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let question = self.question_prepared(handle, principal, &request)?;
-        self.promise(question, request.into_inner())
+        self.promise(&question, request.into_inner())
     }
 
     /// A prepared statement and the circumstances it is asked in.

@@ -34,7 +34,7 @@ impl Shared {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let question = self.question(sql, principal, &request).await?;
-        self.promise(question, request.into_inner())
+        self.promise(&question, request.into_inner())
     }
 
     /// A statement that is planned, and the circumstances it is asked in.
@@ -51,13 +51,12 @@ impl Shared {
             command => command,
         };
         let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
-        let planned = match &command {
-            Some(_) => Planned::of_schema(command::schema()),
-            None => {
-                let cell_status = self.cell_status(request.metadata(), &visit)?;
-                let planned = self.engine.plan(sql, cell_status).await;
-                planned.map_err(|error| status::of(&error, &context.id))?
-            }
+        let planned = if command.is_some() {
+            Planned::of_schema(command::schema())
+        } else {
+            let cell_status = self.cell_status(request.metadata(), &visit)?;
+            let planned = self.engine.plan(sql, cell_status).await;
+            planned.map_err(|error| status::of(&error, &context.id))?
         };
         Ok(Question { planned, context, command, ahead: None })
     }
@@ -79,11 +78,11 @@ impl Shared {
     /// A single endpoint without location: fetch it here.
     pub(super) fn promise(
         &self,
-        question: Question,
+        question: &Question,
         descriptor: FlightDescriptor,
     ) -> Result<Response<FlightInfo>, Status> {
         let handle = self.tickets.announce(question.clone())?;
-        info(&question, descriptor, Some(&handle)).map(Response::new)
+        info(question, descriptor, Some(&handle)).map(Response::new)
     }
 
     /// Runs the question of a ticket. Dropping the stream cancels it at every node.

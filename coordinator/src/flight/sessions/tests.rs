@@ -14,7 +14,7 @@ fn a_session_lives_while_it_is_used() {
     let id = sessions.open("ada").unwrap();
     sessions.change(&id, |options| options.set(Name::Purpose, "planning").unwrap()).unwrap();
     for _ in 0..3 {
-        leave_idle(&sessions, &id, IDLE - Duration::from_secs(60));
+        leave_idle(&sessions, &id, Duration::from_mins(9));
         sessions.enter(&id, "ada").unwrap();
     }
     assert_eq!(sessions.options(&id).unwrap().purpose.as_deref(), Some("planning"));
