@@ -108,8 +108,11 @@ fn set(tokens: &[Token]) -> Result<Command, Status> {
     let text = match value {
         [_, Token::SingleQuotedString(text)] => text.clone(),
         [_, word] if lower(word) == "default" => return Ok(Command::Reset(vec![name])),
-        [_, rest @ ..] => rest.iter().map(ToString::to_string).collect(),
-        [] => String::new(),
+        [_, Token::Word(word)] => word.value.clone(),
+        [_, Token::Number(number, _)] => number.clone(),
+        [_, Token::Number(number, _), Token::Word(unit)] => format!("{number}{}", unit.value),
+        // Several words need quotes, and a parameter cannot be known here.
+        _ => return Err(wrong_value(name)),
     };
     Options::default().set(name, &text).map_err(|_| wrong_value(name))?;
     Ok(Command::Set(name, text))
@@ -221,6 +224,7 @@ mod tests {
             ("-- why\nset session \"jigsaw\".\"purpose\" TO 'x'", set(Name::Purpose, "x")),
             ("SET JIGSAW.ALLOW_PARTIAL = TRUE", set(Name::AllowPartial, "TRUE")),
             ("SET jigsaw.timeout = 30", set(Name::Timeout, "30")),
+            ("SET jigsaw.timeout TO 30s", set(Name::Timeout, "30s")),
             ("SET jigsaw.timeout TO '30s'", set(Name::Timeout, "30s")),
             ("SET jigsaw.timeout = DEFAULT", Some(Command::Reset(vec![Name::Timeout]))),
             ("RESET jigsaw.purpose", Some(Command::Reset(vec![Name::Purpose]))),
@@ -249,6 +253,7 @@ mod tests {
             ("SET TIME ZONE 'UTC'", "SET name = value"),
             ("SET jigsaw.purpose = ?", "one line of text"),
             ("SET jigsaw.purpose =", "one line of text"),
+            ("SET jigsaw.purpose = winter planning", "in quotes"),
             ("SET jigsaw.allow_partial = 'maybe'", "true or false"),
             ("SET jigsaw.timeout = -1", "whole seconds"),
             ("SHOW jigsaw.colour", "there is no option"),

@@ -57,7 +57,7 @@ impl Name {
     /// What its values are.
     fn values(self) -> &'static str {
         match self {
-            Self::Purpose => "one line of text of 1 to 500 characters",
+            Self::Purpose => "one line of text of 1 to 500 characters, which SQL wants in quotes",
             Self::CellStatus => "plain or columns",
             Self::AllowPartial => "true or false",
             Self::Timeout => "whole seconds, such as 30 or '30s', at most a day",
