@@ -124,16 +124,13 @@ pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![text("name", false), text("value", true), text("source", false)]))
 }
 
-/// Whether the caller can carry a command out: to set something, it must keep the cookie that it was sent.
-fn can(command: &Command, visit: &Visit) -> Result<(), Status> {
-    match command {
-        Command::Set(name, _) if visit.session().is_none() => Err(status::sql(format!(
-            "SET needs a session, and your client did not send the cookie of one: switch cookies on \
-             (ADBC: adbc.flight.sql.rpc.with_cookie_middleware), or send the header {} with each statement",
-            name.header()
-        ))),
-        _ => Ok(()),
-    }
+/// To set something, a client must keep the cookie that it was sent.
+fn no_session(name: Name) -> Status {
+    status::sql(format!(
+        "SET needs a session, and your client did not send the cookie of one: switch cookies on \
+         (ADBC: adbc.flight.sql.rpc.with_cookie_middleware), or send the header {} with each statement",
+        name.header()
+    ))
 }
 
 impl Shared {
@@ -161,12 +158,11 @@ impl Shared {
         visit: &Visit,
         headers: &MetadataMap,
     ) -> Result<RecordBatch, Status> {
-        can(command, visit)?;
         let session = visit.session();
         let names = match (command, &session) {
+            (Command::Set(name, _), None) => return Err(no_session(*name)),
             (Command::Set(name, text), Some(session)) => {
-                let mut set = Ok(());
-                self.sessions.change(session, |options| set = options.set(*name, text))?;
+                let set = self.sessions.change(session, |options| options.set(*name, text))?;
                 set.map_err(|_| wrong_value(*name))?;
                 vec![*name]
             }
@@ -176,7 +172,7 @@ impl Shared {
                 names.clone()
             }
             (Command::Reset(names) | Command::Show(names), _) => names.clone(),
-            (Command::Set(..) | Command::Nothing, _) => vec![],
+            (Command::Nothing, _) => vec![],
         };
         self.shown(&names, &Options::of_headers(headers)?, &visit.options(&self.sessions)?)
     }

@@ -14,7 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status};
 
 use super::messages::{Batches, begun};
-use super::tickets::{Question, unknown};
+use super::statement::info;
+use super::tickets::Question;
 use super::{Shared, status};
 use crate::dispatch::{Progress, QueryContext};
 use crate::query::Planned;
@@ -140,16 +141,14 @@ impl Shared {
     async fn follow(&self, handle: &str, question: &Question) -> Result<Response<PollInfo>, Status> {
         let ticket = TicketStatementQuery { statement_handle: handle.to_owned().into() };
         let again = FlightDescriptor::new_cmd(ticket.as_any().encode_to_vec());
-        let Some(ahead) = &question.ahead else {
-            return Ok(polled(super::statement::info(question, again, Some(handle))?, None, 1.0));
-        };
-        let progress = ahead.news(&question.context).await;
-        let ready = ahead.ready().inspect_err(|_| self.tickets.forget(handle))?;
-        if ready {
-            return Ok(polled(super::statement::info(question, again, Some(handle))?, None, 1.0));
+        if let Some(ahead) = &question.ahead {
+            let progress = ahead.news(&question.context).await;
+            if !ahead.ready().inspect_err(|_| self.tickets.forget(handle))? {
+                let info = info(question, again.clone(), None)?;
+                return Ok(polled(info, Some(again), fraction(&progress)));
+            }
         }
-        let info = super::statement::info(question, again.clone(), None)?;
-        Ok(polled(info, Some(again), fraction(&progress)))
+        Ok(at_once(info(question, again, Some(handle))?))
     }
 }
 
@@ -169,12 +168,7 @@ fn polled(info: FlightInfo, again: Option<FlightDescriptor>, progress: f64) -> R
     })
 }
 
-/// What a metadata command's poll says: nothing in it takes time.
+/// The last poll, which may be the first: a metadata command takes no time.
 pub(super) fn at_once(info: FlightInfo) -> Response<PollInfo> {
     polled(info, None, 1.0)
-}
-
-/// A question that is no longer there to be followed.
-pub(super) fn gone() -> Status {
-    unknown("question", "was fetched, has failed, was cancelled")
 }

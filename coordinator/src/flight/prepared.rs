@@ -29,12 +29,10 @@ impl Shared {
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let visit = Visit::of(request);
         let command = self.command(sql, &principal, &visit)?;
-        let planned = match &command {
-            Some(_) => Planned::of_schema(command::schema()),
-            None => match self.engine.plan(sql, self.cell_status(request.metadata(), &visit)?).await {
-                Ok(planned) => planned,
-                Err(error) => return Err(status::of(&error, &query_id()?)),
-            },
+        let planned = if command.is_some() {
+            Planned::of_schema(command::schema())
+        } else {
+            self.planned(sql, request).await?
         };
         let (dataset, parameters) = (planned.schema(), planned.parameter_schema());
         let handle = self.tickets.keep(Statement { planned, bound: None, command, principal })?;
@@ -92,7 +90,7 @@ impl Shared {
         // Preparing it was answered with a cookie.
         let settle = |command| self.settle(command, &visit, request.metadata());
         let command = command.map(settle).transpose()?;
-        let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
+        let context = Arc::new(self.context(principal, self.asked(request)?)?);
         Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: None })
     }
 

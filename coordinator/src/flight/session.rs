@@ -153,8 +153,7 @@ impl Shared {
             return Ok(Some(INVALID_VALUE));
         }
         let session = visit.session_or_new(&self.sessions, principal)?;
-        let mut set = Ok(());
-        self.sessions.change(&session, |options| set = options.set(name, &text))?;
+        let set = self.sessions.change(&session, |options| options.set(name, &text))?;
         Ok(set.is_err().then_some(INVALID_VALUE))
     }
 

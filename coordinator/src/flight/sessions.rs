@@ -91,10 +91,9 @@ impl Sessions {
         self.held().get(id).map(|session| session.options.clone()).ok_or_else(unknown)
     }
 
-    /// Changes what is set in a session that the caller has entered or opened.
-    pub(super) fn change(&self, id: &str, change: impl FnOnce(&mut Options)) -> Result<(), Status> {
-        change(&mut self.held().get_mut(id).ok_or_else(unknown)?.options);
-        Ok(())
+    /// Changes what is set in a session that the caller has entered or opened, and says what the change says.
+    pub(super) fn change<T>(&self, id: &str, change: impl FnOnce(&mut Options) -> T) -> Result<T, Status> {
+        self.held().get_mut(id).map(|session| change(&mut session.options)).ok_or_else(unknown)
     }
 
     /// Forgets a session that the caller has entered.

@@ -18,7 +18,6 @@ use super::session::{CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::sessions::Visit;
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
-use crate::cell_status::CellStatus;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -50,11 +49,12 @@ impl Shared {
             Some(command) if known => Some(self.settle(command, &visit, request.metadata())?),
             command => command,
         };
-        let context = Arc::new(self.context(principal, request.metadata(), &visit)?);
+        let asked = self.asked(request)?;
+        let cell_status = asked.cell_status.unwrap_or_default();
+        let context = Arc::new(self.context(principal, asked)?);
         let planned = if command.is_some() {
             Planned::of_schema(command::schema())
         } else {
-            let cell_status = self.cell_status(request.metadata(), &visit)?;
             let planned = self.engine.plan(sql, cell_status).await;
             planned.map_err(|error| status::of(&error, &context.id))?
         };
@@ -109,25 +109,19 @@ impl Shared {
         Ok(messages::answer(planned.schema(), batches, context))
     }
 
-    /// The circumstances of a question, from the headers of the call that announces it and from its session.
-    pub(super) fn context(
-        &self,
-        principal: String,
-        headers: &MetadataMap,
-        visit: &Visit,
-    ) -> Result<QueryContext, Status> {
-        let (sent, session) = (Options::of_headers(headers)?, visit.options(&self.sessions)?);
-        let asked = sent.timeout.or_else(|| timeout(headers)).or(session.timeout);
-        let limit = asked.map_or(self.timeout, |asked| asked.min(self.timeout));
-        let Options { purpose, allow_partial, .. } = sent.over(session);
-        let (purpose, allow_partial) = (purpose.unwrap_or_default(), allow_partial.unwrap_or_default());
-        Ok(QueryContext::new(query_id()?, principal, purpose, allow_partial, limit))
+    /// What holds for a call: its headers, and gRPC's own deadline, before its session.
+    pub(super) fn asked<T>(&self, request: &Request<T>) -> Result<Options, Status> {
+        let mut sent = Options::of_headers(request.metadata())?;
+        sent.timeout = sent.timeout.or_else(|| timeout(request.metadata()));
+        Ok(sent.over(Visit::of(request).options(&self.sessions)?))
     }
 
-    /// Whether the answer carries the status of its cells.
-    pub(super) fn cell_status(&self, headers: &MetadataMap, visit: &Visit) -> Result<CellStatus, Status> {
-        let options = Options::of_headers(headers)?.over(visit.options(&self.sessions)?);
-        Ok(options.cell_status.unwrap_or_default())
+    /// The circumstances of a question.
+    pub(super) fn context(&self, principal: String, asked: Options) -> Result<QueryContext, Status> {
+        let limit = asked.timeout.map_or(self.timeout, |asked| asked.min(self.timeout));
+        let (purpose, allow_partial) =
+            (asked.purpose.unwrap_or_default(), asked.allow_partial.unwrap_or_default());
+        Ok(QueryContext::new(query_id()?, principal, purpose, allow_partial, limit))
     }
 
     /// The schema of what a statement answers, as it is sent.
@@ -135,9 +129,14 @@ impl Shared {
         if command::read(sql)?.is_some() {
             return Ok(command::schema());
         }
-        let cell_status = self.cell_status(request.metadata(), &Visit::of(request))?;
+        Ok(self.planned(sql, request).await?.schema())
+    }
+
+    /// A statement that is planned and not asked yet.
+    pub(super) async fn planned<T>(&self, sql: &str, request: &Request<T>) -> Result<Planned, Status> {
+        let cell_status = self.asked(request)?.cell_status.unwrap_or_default();
         match self.engine.plan(sql, cell_status).await {
-            Ok(planned) => Ok(planned.schema()),
+            Ok(planned) => Ok(planned),
             Err(error) => Err(status::of(&error, &query_id()?)),
         }
     }

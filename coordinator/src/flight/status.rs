@@ -18,8 +18,7 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
         QueryError::Cancelled { .. } => (Code::Cancelled, "cancelled"),
         QueryError::Internal { .. } => (Code::Internal, "internal"),
     };
-    let mut status = Status::new(code, error.to_string());
-    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static(word));
+    let mut status = with_word(Status::new(code, error.to_string()), word);
     if let Ok(id) = id.as_str().parse() {
         status.metadata_mut().insert("x-query-id", id);
     }
@@ -28,30 +27,30 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
 
 /// What was asked cannot be done as it is written.
 pub(super) fn sql(message: impl Into<String>) -> Status {
-    let mut status = Status::invalid_argument(message);
-    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
-    status
+    with_word(Status::invalid_argument(message), "sql")
 }
 
 /// Nobody may change anything.
 pub(super) fn read_only() -> Status {
-    let mut status = Status::unimplemented("Jigsaw answers questions and changes nothing: write a SELECT");
-    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
-    status
+    unanswered("Jigsaw answers questions and changes nothing: write a SELECT")
 }
 
 /// Nothing is changed, so there is nothing to go back to.
 pub(super) fn no_savepoints() -> Status {
-    let mut status =
-        Status::unimplemented("there are no savepoints: Jigsaw answers questions and changes nothing");
-    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
-    status
+    unanswered("there are no savepoints: Jigsaw answers questions and changes nothing")
 }
 
 /// SQL is the only language.
 pub(super) fn no_substrait() -> Status {
-    let mut status = Status::unimplemented("Substrait plans are not read: ask in SQL");
-    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static("sql"));
+    unanswered("Substrait plans are not read: ask in SQL")
+}
+
+fn unanswered(message: &str) -> Status {
+    with_word(Status::unimplemented(message), "sql")
+}
+
+fn with_word(mut status: Status, word: &'static str) -> Status {
+    status.metadata_mut().insert("x-jigsaw-code", MetadataValue::from_static(word));
     status
 }
 

@@ -1,6 +1,7 @@
 //! What clients hold on to between calls: handles nobody can guess, bound to who made them, gone when used or idle.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::command::Command;
-use super::following::{Ahead, gone};
+use super::following::Ahead;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -80,15 +81,10 @@ impl Tickets {
     /// The question of a ticket; a ticket is good once, and for whoever it was made for.
     pub(super) fn take(&self, ticket: &[u8], principal: &str) -> Result<Question, Status> {
         let ticket = std::str::from_utf8(ticket).unwrap_or_default();
-        let mut held = self.held();
-        match held.questions.get(ticket) {
-            Some((question, _)) if question.context.principal == principal => {}
-            _ => return Err(unknown("ticket", "was used already")),
+        match self.held().questions.entry(ticket.to_owned()) {
+            Entry::Occupied(held) if held.get().0.context.principal == principal => Ok(held.remove().0),
+            _ => Err(unknown("ticket", "was used already")),
         }
-        held.questions
-            .remove(ticket)
-            .map(|(question, _)| question)
-            .ok_or_else(|| unknown("ticket", "was used already"))
     }
 
     /// A question that is followed or kept; it lives on from now.
@@ -139,27 +135,13 @@ impl Tickets {
 
     /// Gives a prepared statement its parameters. Questions that were announced already keep theirs.
     pub(super) fn bind(&self, handle: &[u8], principal: &str, bound: Planned) -> Result<(), Status> {
-        let handle = std::str::from_utf8(handle).unwrap_or_default();
-        match self.held().statements.get_mut(handle) {
-            Some((statement, used)) if statement.principal == principal => {
-                *used = Instant::now();
-                statement.bound = Some(bound);
-                Ok(())
-            }
-            _ => Err(unknown("prepared statement", "was closed")),
-        }
+        self.held().statement(handle, principal)?.bound = Some(bound);
+        Ok(())
     }
 
     /// The prepared statement of a handle.
     pub(super) fn statement(&self, handle: &[u8], principal: &str) -> Result<Statement, Status> {
-        let handle = std::str::from_utf8(handle).unwrap_or_default();
-        match self.held().statements.get_mut(handle) {
-            Some((statement, used)) if statement.principal == principal => {
-                *used = Instant::now();
-                Ok(statement.clone())
-            }
-            _ => Err(unknown("prepared statement", "was closed")),
-        }
+        self.held().statement(handle, principal).cloned()
     }
 
     /// Forgets a prepared statement.
@@ -168,6 +150,20 @@ impl Tickets {
         self.held()
             .statements
             .retain(|known, (statement, _)| known != handle || statement.principal != principal);
+    }
+}
+
+impl Held {
+    /// The caller's prepared statement of a handle; it lives on from now.
+    fn statement(&mut self, handle: &[u8], principal: &str) -> Result<&mut Statement, Status> {
+        let handle = std::str::from_utf8(handle).unwrap_or_default();
+        match self.statements.get_mut(handle) {
+            Some((statement, used)) if statement.principal == principal => {
+                *used = Instant::now();
+                Ok(statement)
+            }
+            _ => Err(unknown("prepared statement", "was closed")),
+        }
     }
 }
 
@@ -182,7 +178,12 @@ fn few(held: usize) -> Result<(), Status> {
     )))
 }
 
-pub(super) fn unknown(what: &str, why: &str) -> Status {
+/// A question that is no longer there to be followed.
+fn gone() -> Status {
+    unknown("question", "was fetched, has failed, was cancelled")
+}
+
+fn unknown(what: &str, why: &str) -> Status {
     Status::not_found(format!(
         "there is no such {what}: it {why}, expired, or belongs to somebody else: ask again"
     ))
