@@ -25,16 +25,19 @@ async fn poll(visitor: &mut Visitor, descriptor: FlightDescriptor) -> Result<Pol
     Ok(visitor.flight().poll_flight_info(request).await?.into_inner())
 }
 
-/// Whether the coordinator ended a call at camden.
-fn ended_at_camden(federation: &Federation) -> bool {
+/// How many calls the coordinator has ended at camden. One that was answered may be among them: the stream of an answer is
+/// dropped as soon as its last message is there.
+fn ended_at_camden(federation: &Federation) -> usize {
     let (head, code) = ENDS_CALL;
-    let ends = |bytes: &[u8]| bytes.windows(13).any(|frame| frame[..5] == head && frame[9..] == code);
-    federation.tap("camden").recordings().iter().any(|recording| ends(&recording.to_node))
+    let ends =
+        |bytes: &[u8]| bytes.windows(13).filter(|frame| frame[..5] == head && frame[9..] == code).count();
+    federation.tap("camden").recordings().iter().map(|recording| ends(&recording.to_node)).sum()
 }
 
-async fn until_ended(federation: &Federation) {
+/// Waits until more calls were ended than `before`.
+async fn until_ended(federation: &Federation, before: usize) {
     let started = Instant::now();
-    while !ended_at_camden(federation) {
+    while ended_at_camden(federation) <= before {
         assert!(started.elapsed() < Duration::from_secs(5), "the call at the node goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -108,18 +111,19 @@ async fn cancelling_ends_the_work_at_the_nodes() {
     federation.tap("camden").fault(Fault::Stall);
     let polled = poll(&mut ada, descriptor(HOMES)).await.unwrap();
     let (info, again) = (polled.info.unwrap(), polled.flight_descriptor.unwrap());
-    assert!(!ended_at_camden(&federation));
+    let before = ended_at_camden(&federation);
 
     let mut eve = Visitor::new(&federation, EVE);
     assert_eq!(poll(&mut eve, again.clone()).await.unwrap_err().code(), Code::NotFound);
     let refused = eve.act("CancelFlightInfo", cancel_body(&info)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound, "{refused}");
     assert!(poll(&mut ada, again.clone()).await.is_ok(), "it goes on");
+    assert_eq!(ended_at_camden(&federation), before, "whoever may not cancel it has ended it");
 
     let result = ada.act("CancelFlightInfo", cancel_body(&info)).await.unwrap();
     let result = CancelFlightInfoResult::decode(result[0].as_slice()).unwrap();
     assert_eq!(result.status, CancelStatus::Cancelled as i32);
-    until_ended(&federation).await;
+    until_ended(&federation, before).await;
     assert_eq!(poll(&mut ada, again).await.unwrap_err().code(), Code::NotFound);
     let refused = ada.act("CancelFlightInfo", cancel_body(&info)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
@@ -132,6 +136,7 @@ async fn an_answer_that_is_being_fetched_is_cancelled_too() {
     let mut ada = Visitor::ada(&federation);
     federation.tap("camden").fault(Fault::Stall);
     let info = ada.plan(HOMES).await.unwrap();
+    let before = ended_at_camden(&federation);
     let mut fetching = ada.clone();
     let ticket = info.endpoint[0].ticket.clone().unwrap();
     let fetched = tokio::spawn(async move { fetching.fetch(ticket).await });
@@ -144,7 +149,7 @@ async fn an_answer_that_is_being_fetched_is_cancelled_too() {
     let refused = fetched.await.unwrap().unwrap_err();
     assert_eq!(refused.code(), Code::Cancelled);
     assert!(refused.message().contains("cancelled"), "{refused}");
-    until_ended(&federation).await;
+    until_ended(&federation, before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,9 +158,10 @@ async fn dropping_the_stream_ends_the_work_too() {
     let federation = builder.tap(["camden"]).start().await.unwrap();
     let mut ada = Visitor::ada(&federation);
     federation.tap("camden").fault(Fault::Stall);
+    let before = ended_at_camden(&federation);
     let gone = tokio::time::timeout(Duration::from_millis(300), ada.ask(HOMES)).await;
     assert!(gone.is_err(), "it stalls");
-    until_ended(&federation).await;
+    until_ended(&federation, before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

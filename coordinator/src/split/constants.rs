@@ -76,7 +76,7 @@ fn cast_to(expr: Expr, inner: &Aggregate, wanted: &DataType) -> Result<Expr> {
     if expr.get_type(&inner.schema)? == *wanted { Ok(expr) } else { Ok(cast(expr, wanted.clone())) }
 }
 
-/// Aggregate calls, each once.
+/// Aggregate calls, each once and under a name of its own.
 struct Calls<'a> {
     of: &'a Aggregate,
     distinct: Vec<Expr>,
@@ -84,13 +84,26 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     /// The column of a call in the aggregation.
+    ///
+    /// Names leave casts out: `AVG(x)` and `AVG(CAST(x AS …))` are two calls of one name.
     fn column(&mut self, call: Expr) -> Expr {
-        let column =
-            Expr::Column(datafusion::common::Column::new_unqualified(call.schema_name().to_string()));
-        if !self.distinct.contains(&call) {
-            self.distinct.push(call);
+        let known = self.distinct.iter().find(|known| (*known).clone().unalias() == call);
+        let name = match known {
+            Some(known) => known.schema_name().to_string(),
+            None => self.add(call),
+        };
+        Expr::Column(datafusion::common::Column::new_unqualified(name))
+    }
+
+    /// Adds a call, and says its name.
+    fn add(&mut self, call: Expr) -> String {
+        let own = call.schema_name().to_string();
+        let mut name = own.clone();
+        while self.distinct.iter().any(|known| known.schema_name().to_string() == name) {
+            name.push('\'');
         }
-        column
+        self.distinct.push(if name == own { call } else { call.alias(name.clone()) });
+        name
     }
 
     /// What a call over `x + c` is, given calls over `x`; `None`: it has no constant, or is no sum, mean or variance.
