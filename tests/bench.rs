@@ -17,6 +17,8 @@ mod fan_out;
 mod peers;
 #[path = "bench/rows.rs"]
 mod rows;
+#[path = "bench/workload.rs"]
+mod workload;
 
 use std::fmt;
 use std::time::Instant;
@@ -39,6 +41,8 @@ struct Arguments {
     /// Ask nothing but the federation, and only questions whose name has this in it: for a profiler
     #[arg(long, value_name = "QUESTION")]
     only: Option<String>,
+    #[command(flatten)]
+    workload: workload::Options,
 }
 
 /// Questions, in the words of everybody.
@@ -61,6 +65,10 @@ async fn main() {
     if arguments.cost {
         println!("{cores} cores, commit {}\n", commit());
         return cost::measure(arguments.runs).await.unwrap();
+    }
+    if arguments.workload.workload {
+        println!("{cores} cores, commit {}, medians of {} warm runs", commit(), arguments.runs);
+        return workload::run(&arguments.workload, arguments.runs).await.unwrap();
     }
     println!("33 nodes, {cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
     println!(

@@ -1,0 +1,30 @@
+"""DuckDB in this process over the same Parquet files."""
+
+import duckdb
+
+from files import REFERENCES, TABLES, reference
+
+
+class DuckDb:
+    def __init__(self, data):
+        self.data = data
+
+    def start(self):
+        self.connection = duckdb.connect()
+        views = {table: self.data / f"*/data/{table}.parquet" for table in TABLES}
+        views |= {table: reference(self.data, table) for table in REFERENCES}
+        for table, path in views.items():
+            self.connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{path}')")
+
+    def client(self):
+        cursor = self.connection.cursor()
+        return lambda sql: cursor.execute(sql).fetchall()
+
+    def cpu(self):
+        return 0.0
+
+    def processes(self):
+        return []
+
+    def stop(self):
+        self.connection.close()
