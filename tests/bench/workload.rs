@@ -26,6 +26,7 @@ mod table;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use harness::data::Result;
@@ -59,7 +60,7 @@ pub(crate) struct Options {
     /// TPC-H scale factor; at 1, a node has a million readings
     #[arg(long, requires = "workload", default_value_t = 1.0)]
     scale: f64,
-    /// Peers beside DataFusion, which is always asked: duckdb, postgres, postgres-expert, clickhouse; "" for none
+    /// Peers beside DataFusion, which is always asked: duckdb, duckdb-memory, postgres, postgres-expert, clickhouse; "" for none
     #[arg(long, requires = "workload", value_delimiter = ',', default_value = "duckdb")]
     peers: Vec<String>,
     /// Only these questions, q01 to q12
@@ -127,17 +128,27 @@ async fn beside_peers(options: &Options, runs: usize, dir: &Path, kinds: &[Kind]
     let before = resident_mib();
     let federation = Arc::new(start(dir, 120, &[]).await?);
     let idle = resident_mib();
+    for question in options.questions() {
+        // What is refused is told with the answers.
+        drop(federation.ask(question.federated()).await);
+    }
     println!(
-        "memory of a node, idle: {:.1} MiB (the process grew so much for each)\n",
-        (idle - before) / 33.0
+        "Memory, as the process grew for each node: {:.1} MiB idle, {:.1} MiB after each question was asked once
+",
+        (idle - before) / 33.0,
+        (resident_mib() - before) / 33.0
     );
     if options.has(Section::Soak) {
         load::soak(&federation, options.soak).await?;
     }
     let mut peers = vec![Peer::Federation(Arc::clone(&federation)), peers::datafusion(dir).await?];
     for kind in kinds {
+        let started = Instant::now();
         match Served::start(*kind, dir, options.scale) {
-            Ok(peer) => peers.push(peer),
+            Ok(peer) => {
+                println!("{peer} is there after {:.1} s\n", started.elapsed().as_secs_f64());
+                peers.push(peer);
+            }
             Err(error) => println!("{kind} is not asked: {error}\n"),
         }
     }

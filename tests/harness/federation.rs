@@ -24,8 +24,9 @@ use files::Terms;
 pub use files::{COORDINATOR, Policy, identity};
 pub use line::Line;
 
-/// Longest wait for nodes to be seen by the coordinator.
+/// Longest wait for nodes to be seen by the coordinator, and how much longer for each of them.
 const SETTLE: Duration = Duration::from_secs(20);
+const SETTLE_EACH: Duration = Duration::from_millis(50);
 
 /// What a federation is made of.
 #[must_use]
@@ -304,16 +305,18 @@ impl Federation {
     /// Waits until the coordinator has heard from so many nodes.
     ///
     /// # Errors
-    /// It has not, in twenty seconds: what it says of the others.
+    /// It has not, in twenty seconds and a twentieth for each node: what it says of the others.
     pub async fn wait_until_up(&self, nodes: usize) -> Result<()> {
         let start = Instant::now();
+        let patience = SETTLE + SETTLE_EACH * u32::try_from(nodes)?;
         loop {
             let up = self.statuses().await?.into_iter().filter(|(_, status, _)| status == "up").count();
             if up == nodes {
                 return Ok(());
             }
-            if start.elapsed() > SETTLE {
-                let statuses = self.statuses().await?;
+            if start.elapsed() > patience {
+                let mut statuses = self.statuses().await?;
+                statuses.retain(|(_, status, _)| status != "up");
                 return Err(format!("{up} nodes are up, not {nodes}: {statuses:?}").into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -34,7 +34,7 @@ fn same(expected: &str, found: &str, tolerance: f64) -> bool {
 
 fn instant(text: &str) -> String {
     let text = text.replacen('T', " ", 1);
-    text.split_once(".000000").map_or(text.clone(), |(whole, _)| whole.to_owned())
+    text.split_once(".000000").map_or_else(|| text.clone(), |(whole, _)| whole.to_owned())
 }
 
 #[cfg(test)]

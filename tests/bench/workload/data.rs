@@ -150,17 +150,17 @@ pub(crate) fn write(dir: &Path, scale: f64) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     let lineitem = LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)).with_batch_size(ROWS_PER_BATCH);
-    split(dir, "lineitem", LineItemArrow::schema_ref(), lineitem)?;
+    split(dir, "lineitem", &LineItemArrow::schema_ref(), lineitem)?;
     let orders = OrderArrow::new(OrderGenerator::new(scale, 1, 1)).with_batch_size(ROWS_PER_BATCH);
-    split(dir, "orders", OrderArrow::schema_ref(), orders)?;
+    split(dir, "orders", &OrderArrow::schema_ref(), orders)?;
     let customer = CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)).with_batch_size(ROWS_PER_BATCH);
-    split(dir, "customer", CustomerArrow::schema_ref(), customer)?;
+    split(dir, "customer", &CustomerArrow::schema_ref(), customer)?;
     let part = PartArrow::new(PartGenerator::new(scale, 1, 1));
-    whole(&reference(dir, "part"), PartArrow::schema_ref(), &[0, 4, 5], part)?;
+    whole(&reference(dir, "part"), &PartArrow::schema_ref(), &[0, 4, 5], part)?;
     let supplier = SupplierArrow::new(SupplierGenerator::new(scale, 1, 1));
-    whole(&reference(dir, "supplier"), SupplierArrow::schema_ref(), &[0, 1, 3], supplier)?;
+    whole(&reference(dir, "supplier"), &SupplierArrow::schema_ref(), &[0, 1, 3], supplier)?;
     let nation = NationArrow::new(NationGenerator::new(scale, 1, 1));
-    whole(&reference(dir, "nation"), NationArrow::schema_ref(), &[0, 1, 2], nation)?;
+    whole(&reference(dir, "nation"), &NationArrow::schema_ref(), &[0, 1, 2], nation)?;
     for node in 0..NODES {
         readings(&file(dir, node, "reading"), node, sensors(scale))?;
     }
@@ -191,11 +191,11 @@ type Batches<'a> = &'a mut dyn Iterator<Item = std::result::Result<RecordBatch, 
 fn split(
     dir: &Path,
     table: &str,
-    schema: SchemaRef,
+    schema: &SchemaRef,
     mut batches: impl Iterator<Item = std::result::Result<RecordBatch, ArrowError>>,
 ) -> Result<()> {
     let batches: Batches<'_> = &mut batches;
-    let writers = (0..NODES).map(|node| writer(&file(dir, node, table), Arc::clone(&schema)));
+    let writers = (0..NODES).map(|node| writer(&file(dir, node, table), Arc::clone(schema)));
     let mut writers = writers.collect::<Result<Vec<_>>>()?;
     for batch in batches {
         let batch = batch?;
@@ -218,7 +218,7 @@ fn split(
 /// Writes some columns of a table that is not split.
 fn whole(
     path: &Path,
-    schema: SchemaRef,
+    schema: &SchemaRef,
     columns: &[usize],
     mut batches: impl Iterator<Item = std::result::Result<RecordBatch, ArrowError>>,
 ) -> Result<()> {

@@ -95,12 +95,12 @@ async fn stalled(federation: &Federation, node: &str, rows: &BTreeMap<String, i6
 /// hold that it says answered, so that no retry counts a node twice.
 async fn broken(federation: &Arc<Federation>, node: &str, rows: &BTreeMap<String, i64>) -> Result<()> {
     let [count, ..] = QUESTIONS;
-    let faulty = Arc::clone(federation);
+    let tapped = Arc::clone(federation);
     let name = node.to_owned();
-    let faults = tokio::spawn(async move {
+    let breaking = tokio::spawn(async move {
         for cut in (20..).step_by(35) {
             for fault in [Fault::CutAfter(cut % 600), Fault::None, Fault::Stall, Fault::None] {
-                faulty.tap(&name).fault(fault);
+                tapped.tap(&name).fault(fault);
                 tokio::time::sleep(Duration::from_millis(60)).await;
             }
         }
@@ -116,8 +116,9 @@ async fn broken(federation: &Arc<Federation>, node: &str, rows: &BTreeMap<String
             Err(_) => failed += 1,
         }
     }
-    faults.abort();
-    _ = faults.await;
+    breaking.abort();
+    // It was told to end, and so ends with an error.
+    drop(breaking.await);
     federation.tap(node).fault(Fault::None);
     println!(
         "{COUNTS} counts while one line broke: {whole} whole, {partial} without the node and saying so, {failed} failed, none wrong.\n"

@@ -1,5 +1,6 @@
 //! Many questions: at once, and one after the other.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub(crate) async fn throughput(peers: &mut [Peer], seconds: u64) -> Result<()> {
                     Err(error) => format!("refused: {error}"),
                 });
             }
-            line.push_str(&format!(" {} |", rates.join(" / ")));
+            write!(line, " {} |", rates.join(" / "))?;
         }
         println!("{line}");
     }

@@ -41,6 +41,8 @@ pub(crate) enum Peer {
 pub(crate) enum Kind {
     /// one process over the same files
     Duckdb,
+    /// the same with all rows in memory, in its own format
+    DuckdbMemory,
     /// 33 databases behind `postgres_fdw`, natural SQL
     Postgres,
     /// the same with SQL by hand for every server, remote estimates and asynchronous scans
@@ -53,6 +55,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Duckdb => "duckdb",
+            Self::DuckdbMemory => "duckdb-memory",
             Self::Postgres => "postgres",
             Self::PostgresExpert => "postgres-expert",
             Self::Clickhouse => "clickhouse",
@@ -75,7 +78,9 @@ impl Peer {
     pub(crate) fn words(&self, question: &Question) -> String {
         match self {
             Self::Federation(_) => question.federated().to_owned(),
-            Self::DataFusion(_) | Self::Served(Kind::Duckdb, _) => question.plain.to_owned(),
+            Self::DataFusion(_) | Self::Served(Kind::Duckdb | Kind::DuckdbMemory, _) => {
+                question.plain.to_owned()
+            }
             Self::Served(Kind::Postgres, _) => question.natural().to_owned(),
             Self::Served(Kind::PostgresExpert, _) => question.expert(),
             Self::Served(Kind::Clickhouse, _) => question.clickhouse.to_owned(),
@@ -119,7 +124,7 @@ impl Peer {
                 let request =
                     json!({ "throughput": sql, "clients": clients, "seconds": length.as_secs_f64() });
                 let answer = tokio::task::block_in_place(|| served.say(&request))?;
-                answer["per_second"].as_f64().ok_or_else(|| "no rate came".into())
+                figure(&answer, "per_second").ok_or_else(|| "no rate came".into())
             }
         }
     }
@@ -127,7 +132,7 @@ impl Peer {
     /// MiB of memory that the peer's processes have to themselves (proportional set size); `None` for what lives in this one.
     pub(crate) fn memory(&mut self) -> Option<f64> {
         let Self::Served(_, served) = self else { return None };
-        served.say(&json!({ "memory": true })).ok()?["mib"].as_f64()
+        figure(&served.say(&json!({ "memory": true })).ok()?, "mib")
     }
 }
 
@@ -219,10 +224,10 @@ impl Served {
 
     fn ask(&mut self, sql: &str) -> Result<Run> {
         let answer = self.say(&json!({ "ask": sql }))?;
-        let figure = |name: &str| answer[name].as_f64().unwrap_or(f64::NAN);
+        let figure = |name: &str| figure(&answer, name).unwrap_or(f64::NAN);
         let cell = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
         let row = |row: &Value| row.as_array().into_iter().flatten().map(cell).collect();
-        let rows = answer["rows"].as_array().into_iter().flatten().map(row).collect();
+        let rows = answer.get("rows").and_then(Value::as_array).into_iter().flatten().map(row).collect();
         Ok(Run { wall: figure("wall_ms"), cpu: figure("cpu_s"), rows })
     }
 
@@ -238,7 +243,7 @@ impl Served {
             return Err(format!("the peer ended: {}", self.child.wait()?).into());
         }
         let answer: Value = serde_json::from_str(&line)?;
-        match answer["error"].as_str() {
+        match answer.get("error").and_then(Value::as_str) {
             Some(error) => Err(error.into()),
             None => Ok(answer),
         }
@@ -251,6 +256,11 @@ impl Drop for Served {
         drop(self.input.take());
         drop(self.child.wait());
     }
+}
+
+/// A number of an answer.
+fn figure(answer: &Value, name: &str) -> Option<f64> {
+    answer.get(name)?.as_f64()
 }
 
 /// Seconds this process has had of all cores; Linux counts in hundredths, so only a mean of several runs says anything.

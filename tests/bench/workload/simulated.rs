@@ -1,5 +1,6 @@
 //! A federation of a thousand nodes: each a server with its own certificate, port and audit log, all in this process, over few rows.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::time::Instant;
 
@@ -75,7 +76,7 @@ async fn at(nodes: usize, runs: usize) -> Result<String> {
     let mut line = format!("| {nodes} | {up:.1} | {memory:.1} |");
     for (_, sql) in QUESTIONS {
         let cost = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
-        line.push_str(&format!(" {cost} |"));
+        write!(line, " {cost} |")?;
     }
     federation.stop().await?;
     Ok(format!("{line} {first:.0} ms |"))

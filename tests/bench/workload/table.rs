@@ -224,7 +224,7 @@ fn released(dir: &Path, before: &[usize]) -> Result<f64> {
         let new = String::from_utf8_lossy(log.get(*before..).unwrap_or_default()).into_owned();
         for line in new.lines() {
             let entry: Value = serde_json::from_str(line).unwrap_or_default();
-            bytes += entry["bytes"].as_f64().unwrap_or(0.0);
+            bytes += entry.get("bytes").and_then(Value::as_f64).unwrap_or(0.0);
         }
     }
     Ok(bytes)

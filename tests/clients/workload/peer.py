@@ -1,6 +1,6 @@
 """A peer of the bench's workload: answers a line of JSON with a line of JSON until its input ends.
 
-Usage: peer.py duckdb|postgres|postgres-expert|clickhouse DATA_FOLDER BUILD_FOLDER SCALE
+Usage: peer.py duckdb|duckdb-memory|postgres|postgres-expert|clickhouse DATA_FOLDER BUILD_FOLDER SCALE
 
 Everything it installs, loads and starts lies below BUILD_FOLDER; servers listen on 127.0.0.1 and stop when the input ends.
 
@@ -97,10 +97,10 @@ def main():
 
     peer = None
     try:
-        if kind == "duckdb":
+        if kind in ("duckdb", "duckdb-memory"):
             from duckdb_peer import DuckDb
 
-            peer = DuckDb(data)
+            peer = DuckDb(data, memory=kind.endswith("memory"))
         elif kind in ("postgres", "postgres-expert"):
             from postgres_peer import Postgres
 
