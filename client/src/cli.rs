@@ -9,29 +9,41 @@ mod tests;
 
 const AFTER: &str = "\
 Environment:
+  JIGSAW_PROFILE     a profile that `jigsaw connect` saved, as --profile
   JIGSAW_SERVER      the coordinator's address, as --server
   JIGSAW_TOKEN       the access token (never a flag: the process list is public)
   JIGSAW_TOKEN_FILE  a file holding the token, as --token-file
   JIGSAW_CA          certificates to trust, as --ca
-  NO_COLOR           no dimmed text
+  NO_COLOR           no colour and no dimmed text
+  PAGER              shows what is taller than the screen in the shell
 
 Exit codes:
   0 answered   1 wrong SQL or failed query   2 usage   3 connection or sign-in
   4 refused by policy   5 nodes missing   130 interrupted";
 
-/// Ask a Jigsaw federation in SQL.
+/// Ask a Jigsaw federation in SQL; without a command, on a terminal, in a shell.
 #[derive(Debug, Parser)]
 #[command(name = "jigsaw", version, term_width = 100, after_help = AFTER, disable_help_subcommand = true)]
 pub(crate) struct Cli {
+    /// Keep no history of what is typed in the shell
+    #[arg(long)]
+    pub(crate) no_history: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help = "Use what `jigsaw connect` saved under this name [default: default]"
+    )]
+    pub(crate) profile: Option<String>,
     #[arg(
         long,
         global = true,
@@ -69,6 +81,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         show: Show,
     },
+    /// Try a connection, and save it as a profile
+    Connect(Connect),
+    /// Print the script that completes this command in a command shell
+    Completions {
+        /// The command shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Connect {
+    /// The profile's name
+    #[arg(default_value = crate::profiles::DEFAULT)]
+    pub(crate) name: String,
+    /// Why you will ask; sent with every question
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) purpose: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -87,8 +118,22 @@ pub(crate) struct Query {
     /// Say how good each released figure is in columns beside it, or only leave out what is withheld
     #[arg(long, value_enum, default_value_t = CellStatus::Nulls, value_name = "HOW")]
     pub(crate) cell_status: CellStatus,
+    /// Draw the answer: on the screen, or into the file of --output if it ends in .svg or .png
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "format")]
+    pub(crate) chart: Option<Chart>,
+    /// Show what each node would be asked and what its policy would do, without asking it
+    #[arg(long, conflicts_with = "chart")]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) show: Show,
+}
+
+/// What an answer is drawn as: a bar for each row, a line for each column, or the boroughs of London.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Chart {
+    Bar,
+    Line,
+    Map,
 }
 
 /// What is said of the cells of an answer.
@@ -98,7 +143,7 @@ pub(crate) enum CellStatus {
     Columns,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Show {
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
@@ -119,6 +164,7 @@ pub(crate) enum Format {
     Json,
     Ndjson,
     Markdown,
+    Vertical,
     Parquet,
     Arrow,
 }

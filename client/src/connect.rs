@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use tonic::Request;
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::failure::Failure;
@@ -14,10 +14,15 @@ use crate::settings::Settings;
 /// Largest single message accepted: a record batch.
 const MESSAGE_LIMIT: usize = 64 << 20;
 
+/// The cookie under which the coordinator keeps what `SET` set.
+const COOKIE: &str = "arrow_flight_session_id";
+
 /// A signed-in way to ask.
+#[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) flight: FlightServiceClient<Channel>,
     authorization: Option<MetadataValue<Ascii>>,
+    cookie: Option<MetadataValue<Ascii>>,
 }
 
 impl Session {
@@ -27,7 +32,27 @@ impl Session {
         if let Some(value) = &self.authorization {
             request.metadata_mut().insert("authorization", value.clone());
         }
+        if let Some(cookie) = &self.cookie {
+            request.metadata_mut().insert("cookie", cookie.clone());
+        }
         request
+    }
+
+    /// Keeps the session's cookie, if the head of an answer has one; an empty one ends the session.
+    pub(crate) fn keep(&mut self, head: &MetadataMap) {
+        for line in head.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()) {
+            let pair = line.split(';').next().unwrap_or_default().trim();
+            match pair.split_once('=') {
+                Some((COOKIE, "")) => self.cookie = None,
+                Some((COOKIE, _)) => self.cookie = pair.parse().ok(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Forgets the session; whether there was one.
+    pub(crate) fn forget(&mut self) -> bool {
+        self.cookie.take().is_some()
     }
 }
 
@@ -53,7 +78,7 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Session, Failure> {
     }
     let channel = endpoint.connect().await.map_err(wrong)?;
     let flight = FlightServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-    Ok(Session { flight, authorization: settings.authorization.clone() })
+    Ok(Session { flight, authorization: settings.authorization.clone(), cookie: None })
 }
 
 /// The innermost cause: the layers above it only say "transport error".

@@ -117,6 +117,9 @@ impl From<Status> for Failure {
         let text = |name| status.metadata().get(name).and_then(|value| value.to_str().ok());
         let message = status.message();
         let exit = match (status.code(), text("x-jigsaw-code")) {
+            (Code::Unauthenticated, _) if message.starts_with("the session is not known") => {
+                return Self::Connection { message: message.to_owned() };
+            }
             (Code::Unauthenticated, _) => {
                 let message = format!(
                     "the server does not accept this token: {message}; check JIGSAW_TOKEN or --token-file"

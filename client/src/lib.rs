@@ -5,22 +5,29 @@
 //! [`run`] is the whole command. It takes arguments, streams, terminal facts and environment from its caller, so
 //! that tests drive it exactly as the binary does. In order of use:
 //!
-//! 1. `cli` – flags and help; `settings` – flags and environment to a checked connection
+//! 1. `cli` – flags and help; `profiles`, `settings` – flags, environment and profile to a checked connection
 //! 2. `statement` – the text to run, cut into statements
 //! 3. `connect` – one gRPC channel; `query` – one statement: plan, stream, progress
-//! 4. `render` – an answer as table, CSV, JSON, Parquet or Arrow; `output` – where it goes
+//! 4. `render` – an answer as table, CSV, JSON, Parquet or Arrow; `chart` – as a picture; `output` – where it goes
 //! 5. `notes` – footnotes and summary; `failure` – what went wrong and its exit code
+//! 6. `shell` – the same in a conversation; `sign_on` – `jigsaw connect`; `dry_run` – what nodes would be asked
 
+mod chart;
 mod cli;
 mod command;
 mod connect;
+mod dry_run;
 mod failure;
+mod man;
 mod notes;
 mod output;
+mod profiles;
 mod progress;
 mod query;
 mod render;
 mod settings;
+mod shell;
+mod sign_on;
 mod statement;
 mod surroundings;
 
@@ -40,15 +47,16 @@ pub async fn run(
     around: &mut Surroundings<'_>,
     interrupt: impl Future<Output = ()>,
 ) -> Exit {
-    let task = match command::prepare(args, around) {
-        Ok(Some(task)) => task,
-        Ok(None) => return Exit::Answered,
+    let work = match command::prepare(args, around) {
+        Ok(work) => work,
         Err(failure) => return failure.report(around),
     };
+    // In the shell an interrupt ends a question, not the shell: it listens for itself.
+    let shell = matches!(work, command::Work::Shell(..));
     let outcome = tokio::select! {
         biased;
-        outcome = command::perform(&task, around) => Some(outcome),
-        () = interrupt => None,
+        outcome = command::perform(work, around) => Some(outcome),
+        () = interrupt, if !shell => None,
     };
     match outcome {
         Some(Ok(())) => Exit::Answered,

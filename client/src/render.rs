@@ -4,15 +4,19 @@ mod columnar;
 mod csv;
 mod json;
 mod table;
-mod value;
+pub(crate) mod value;
+mod vertical;
 
 use std::io::Write;
 
 use arrow::array::{Array as _, RecordBatch};
 use arrow::datatypes::{Field, SchemaRef};
 
-use crate::cli::Format;
+use crate::chart::{Drawing, Medium, Screen};
+use crate::cli::{Chart, Format};
+use crate::command::Ask;
 use crate::failure::Failure;
+use crate::surroundings::Surroundings;
 
 /// Where an answer is written.
 pub(crate) type Out<'w> = &'w mut (dyn Write + Send);
@@ -25,11 +29,42 @@ pub(crate) struct Look {
     pub(crate) width: Option<u16>,
     /// Escape codes may be used to dim what is not data.
     pub(crate) dim: bool,
+    /// Lines of tables are drawn with ASCII alone.
+    pub(crate) ascii: bool,
+    /// Drawn instead of written.
+    pub(crate) drawn: Option<(Chart, Medium)>,
 }
+
+/// Columns of a picture where no terminal says how many there are.
+const UNTOLD: u16 = 80;
+
+impl Look {
+    /// What is asked for, as far as what is around can show it.
+    pub(crate) fn of(ask: &Ask, around: &Surroundings<'_>) -> Result<Self, Failure> {
+        let seen = around.terminal.stdout && ask.show.output.is_none();
+        let width = seen.then_some(around.terminal.width);
+        let (dim, ascii) = (seen && around.colour(), seen && around.dumb());
+        let screen = Screen { width: width.unwrap_or(UNTOLD).into(), blocks: !around.dumb(), colour: dim };
+        let medium = match &ask.show.output {
+            Some(file) if ask.chart.is_some() => Medium::of_file(file)?,
+            _ => Medium::Screen(screen),
+        };
+        let drawn = ask.chart.map(|chart| (chart, medium));
+        Ok(Self { format: ask.show.format, width, dim, ascii, drawn })
+    }
+}
+
+/// Most rows that are kept to be drawn later.
+const MOST_KEPT: u64 = 10_000;
+
+/// The columns and rows of an answer, to be shown another way without asking again.
+pub(crate) type Kept = (SchemaRef, Vec<RecordBatch>);
 
 /// What was written.
 #[derive(Debug)]
 pub(crate) struct Rendered {
+    /// The rows, unless there are too many.
+    pub(crate) kept: Option<Kept>,
     pub(crate) rows: u64,
     pub(crate) withheld: u64,
     /// How the format shows a withheld cell, for the footnote.
@@ -44,6 +79,7 @@ pub(crate) struct Renderer<'w> {
     protected: Vec<bool>,
     rows: u64,
     withheld: u64,
+    kept: Option<Kept>,
 }
 
 enum Body<'w> {
@@ -52,12 +88,14 @@ enum Body<'w> {
     Csv(csv::Csv<'w>),
     Json(json::Json<'w>),
     Columnar(Box<columnar::Columnar<'w>>),
+    Vertical(vertical::Vertical<'w>),
+    Drawing(Box<Drawing<'w>>),
     Done,
 }
 
 impl<'w> Renderer<'w> {
     pub(crate) fn new(look: Look, out: Out<'w>) -> Self {
-        Self { look, body: Body::Waiting(out), protected: Vec::new(), rows: 0, withheld: 0 }
+        Self { look, body: Body::Waiting(out), protected: Vec::new(), rows: 0, withheld: 0, kept: None }
     }
 
     /// Takes the columns. Nothing is written before the first rows or the end.
@@ -69,8 +107,14 @@ impl<'w> Renderer<'w> {
                 return Ok(());
             }
         };
+        self.kept = Some((SchemaRef::clone(schema), Vec::new()));
         self.protected = schema.fields().iter().map(|field| is_protected(field)).collect();
+        if let Some((chart, medium)) = self.look.drawn {
+            self.body = Body::Drawing(Box::new(Drawing::new(chart, medium, schema, out)?));
+            return Ok(());
+        }
         self.body = match self.look.format {
+            Format::Vertical => Body::Vertical(vertical::Vertical::new(schema, out)),
             Format::Table | Format::Markdown => {
                 Body::Table(Box::new(table::Table::new(self.look, schema, out)))
             }
@@ -85,6 +129,10 @@ impl<'w> Renderer<'w> {
 
     pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
         self.rows += batch.num_rows() as u64;
+        match &mut self.kept {
+            Some((_, batches)) if self.rows <= MOST_KEPT => batches.push(batch.clone()),
+            kept => *kept = None,
+        }
         for (column, protected) in batch.columns().iter().zip(&self.protected) {
             if *protected {
                 self.withheld += column.logical_null_count() as u64;
@@ -95,6 +143,8 @@ impl<'w> Renderer<'w> {
             Body::Csv(csv) => csv.push(batch),
             Body::Json(json) => json.push(batch),
             Body::Columnar(columnar) => columnar.push(batch),
+            Body::Vertical(vertical) => vertical.push(batch, &self.protected),
+            Body::Drawing(drawing) => drawing.push(batch),
             Body::Waiting(_) | Body::Done => Err(Failure::failed("the answer came without its columns")),
         }
     }
@@ -110,16 +160,19 @@ impl<'w> Renderer<'w> {
             Body::Csv(csv) => csv.finish()?,
             Body::Json(json) => json.finish()?,
             Body::Columnar(columnar) => columnar.finish(&String::from_utf8_lossy(notes))?,
+            Body::Vertical(vertical) => vertical.finish()?,
+            Body::Drawing(drawing) => drawing.finish()?,
             Body::Waiting(_) | Body::Done => {
                 return Err(Failure::failed("the answer came without its columns"));
             }
         }
         let withheld_as = match self.look.format {
-            Format::Table | Format::Markdown => "shown as [c]",
+            _ if self.look.drawn.is_some() => "shown as [c]",
+            Format::Table | Format::Markdown | Format::Vertical => "shown as [c]",
             Format::Csv => "left empty",
             Format::Json | Format::Ndjson | Format::Parquet | Format::Arrow => "written as null",
         };
-        Ok(Rendered { rows: self.rows, withheld: self.withheld, withheld_as })
+        Ok(Rendered { kept: self.kept, rows: self.rows, withheld: self.withheld, withheld_as })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Flags and environment to a checked connection: where to, as whom, trusting what.
+//! Flags, environment and profile to a checked connection: where to, as whom, trusting what.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use crate::cli::Connection;
 use crate::failure::Failure;
+use crate::profiles::{self, Profile};
 use crate::surroundings::Surroundings;
 
 const DEFAULT_SERVER: &str = "https://127.0.0.1:50050";
@@ -23,26 +24,77 @@ pub(crate) struct Settings {
     pub(crate) authorization: Option<MetadataValue<Ascii>>,
     /// PEM; none for a plaintext connection.
     pub(crate) ca: Option<Vec<u8>>,
+    /// What the certificates were read from.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The profile's name, if one was used.
+    pub(crate) profile: Option<String>,
+    /// Why the profile's user asks.
+    pub(crate) purpose: Option<String>,
 }
 
-/// Checks flags and environment; flags win.
+/// Where a token is.
+pub(crate) enum Token {
+    Itself(String),
+    In(PathBuf),
+}
+
+/// What flags, environment and profile say, before a file is read. Not `Debug`: it may hold the token.
+pub(crate) struct Named {
+    pub(crate) server: Url,
+    pub(crate) token: Option<Token>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) profile: Option<String>,
+    pub(crate) purpose: Option<String>,
+}
+
+/// Checks flags, environment and profile, in this order of weight.
 pub(crate) fn resolve(flags: &Connection, around: &Surroundings<'_>) -> Result<Settings, Failure> {
-    let server = flags.server.clone().or_else(|| around.set("JIGSAW_SERVER"));
-    let server = server_url(server.as_deref().unwrap_or(DEFAULT_SERVER))?;
-    let ca = match server.scheme() {
-        "https" => {
-            Some(certificates(flags.ca.clone().or_else(|| around.set("JIGSAW_CA").map(PathBuf::from)))?)
-        }
-        _ => None,
+    let (name, profile) = profiles::chosen(flags.profile.as_deref(), around)?.unzip();
+    open(Named { profile: name, ..named(flags, profile.unwrap_or_default(), around)? })
+}
+
+/// Who says what: a flag before the environment, the environment before the profile.
+pub(crate) fn named(
+    flags: &Connection,
+    profile: Profile,
+    around: &Surroundings<'_>,
+) -> Result<Named, Failure> {
+    let own = profile.server.as_deref().map(server_url).transpose()?;
+    let server = match flags.server.clone().or_else(|| around.set("JIGSAW_SERVER")) {
+        Some(text) => server_url(&text)?,
+        None => own.clone().map_or_else(|| server_url(DEFAULT_SERVER), Ok)?,
     };
-    let token = match (&flags.token_file, around.set("JIGSAW_TOKEN"), around.set("JIGSAW_TOKEN_FILE")) {
-        (Some(file), _, _) => Some(read_token(file)?),
-        (None, Some(token), _) => Some(token),
-        (None, None, Some(file)) => Some(read_token(Path::new(&file))?),
-        (None, None, None) => None,
+    // What a profile has is for its own server and for no other.
+    let Profile { token, token_file, ca, purpose, .. } =
+        if own.is_some_and(|own| own == server) { profile } else { Profile::default() };
+    let set = |name: &str| around.set(name);
+    let token = match (&flags.token_file, set("JIGSAW_TOKEN"), set("JIGSAW_TOKEN_FILE")) {
+        (Some(file), _, _) => Some(Token::In(file.clone())),
+        (None, Some(token), _) => Some(Token::Itself(token)),
+        (None, None, Some(file)) => Some(Token::In(file.into())),
+        (None, None, None) => token.map(Token::Itself).or_else(|| token_file.map(Token::In)),
+    };
+    let ca = flags.ca.clone().or_else(|| set("JIGSAW_CA").map(PathBuf::from)).or(ca);
+    Ok(Named { server, token, ca, profile: None, purpose })
+}
+
+/// Reads what is named.
+pub(crate) fn open(named: Named) -> Result<Settings, Failure> {
+    let Named { server, token, ca, profile, purpose } = named;
+    let (ca_file, ca) = match server.scheme() {
+        "https" => {
+            let (file, text) = certificates(ca)?;
+            (Some(file), Some(text))
+        }
+        _ => (None, None),
+    };
+    let token = match token {
+        Some(Token::Itself(token)) => Some(token),
+        Some(Token::In(file)) => Some(read_token(&file)?),
+        None => None,
     };
     let authorization = token.map(|token| bearer(&token)).transpose()?;
-    Ok(Settings { server, authorization, ca })
+    Ok(Settings { server, authorization, ca, ca_file, profile, purpose })
 }
 
 fn server_url(text: &str) -> Result<Url, Failure> {
@@ -68,16 +120,17 @@ fn server_url(text: &str) -> Result<Url, Failure> {
     }
 }
 
-fn certificates(named: Option<PathBuf>) -> Result<Vec<u8>, Failure> {
+fn certificates(named: Option<PathBuf>) -> Result<(PathBuf, Vec<u8>), Failure> {
     let file = named.or_else(|| SYSTEM_CA.iter().map(PathBuf::from).find(|path| path.is_file()));
     let Some(file) = file else {
         return Err(Failure::usage(
             "no certificates to trust were found: name a PEM file with --ca or JIGSAW_CA",
         ));
     };
-    fs::read(&file).map_err(|error| {
+    let text = fs::read(&file).map_err(|error| {
         Failure::usage(format!("cannot read the certificates in {}: {error}", file.display()))
-    })
+    })?;
+    Ok((file, text))
 }
 
 fn read_token(file: &Path) -> Result<String, Failure> {

@@ -5,29 +5,44 @@
 /// Semicolons inside quotes and comments do not end a statement. Nothing else is parsed: the server knows SQL.
 pub(crate) fn split(text: &str) -> Vec<&str> {
     let mut statements = Vec::new();
-    let (mut start, mut holds_code) = (0, false);
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let at = text.len() - rest.len();
-        let (length, code) = token(rest, first);
-        if first == ';' {
-            if holds_code {
-                statements.extend(text.get(start..at).map(str::trim));
-            }
-            (start, holds_code) = (at + 1, false);
-        } else {
-            holds_code |= code;
-        }
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    if holds_code {
-        statements.extend(text.get(start..).map(str::trim));
+    while let Some(first) = first(rest) {
+        statements.extend(first.sql);
+        rest = rest.get(first.length..).unwrap_or_default();
     }
     statements
 }
 
+/// What a text begins with.
+#[derive(Debug)]
+pub(crate) struct First<'t> {
+    /// The statement, if there is more than blanks and comments.
+    pub(crate) sql: Option<&'t str>,
+    /// It ends with a semicolon.
+    pub(crate) ended: bool,
+    /// How much of the text it takes.
+    pub(crate) length: usize,
+}
+
+/// The first statement of `text`; none if the text is empty.
+pub(crate) fn first(text: &str) -> Option<First<'_>> {
+    let (mut holds_code, mut rest) = (false, text);
+    while let Some(first) = rest.chars().next() {
+        let at = text.len() - rest.len();
+        if first == ';' {
+            let sql = text.get(..at).map(str::trim).filter(|_| holds_code);
+            return Some(First { sql, ended: true, length: at + 1 });
+        }
+        let (length, code) = token(rest, first);
+        holds_code |= code;
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    let sql = Some(text.trim()).filter(|_| holds_code);
+    (!text.is_empty()).then_some(First { sql, ended: false, length: text.len() })
+}
+
 /// Length of the token `rest` begins with, and whether it is more than blank or comment.
-fn token(rest: &str, first: char) -> (usize, bool) {
+pub(crate) fn token(rest: &str, first: char) -> (usize, bool) {
     let after = |skip: usize| rest.get(skip..).unwrap_or_default();
     match first {
         // A doubled quote reads as the end of one string and the beginning of the next.

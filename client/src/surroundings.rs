@@ -28,6 +28,21 @@ impl Surroundings<'_> {
     pub(crate) fn set(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
+
+    /// The terminal can do no more than write line after line.
+    pub(crate) fn dumb(&self) -> bool {
+        self.set("TERM").as_deref() == Some("dumb")
+    }
+
+    /// Colour and dimmed text are wanted and can be shown on standard output.
+    pub(crate) fn colour(&self) -> bool {
+        self.terminal.stdout && self.set("NO_COLOR").is_none() && !self.dumb()
+    }
+
+    /// A person sits at a keyboard and sees what is written.
+    pub(crate) fn interactive(&self) -> bool {
+        self.terminal.stdin && self.terminal.stdout
+    }
 }
 
 /// Which streams are terminals, and how wide the terminal is.

@@ -2,6 +2,8 @@
 
 mod answers;
 mod failures;
+#[cfg(unix)]
+mod profiles;
 mod server;
 
 use std::ffi::OsString;

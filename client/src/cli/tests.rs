@@ -15,6 +15,9 @@ fn help_reads_as_agreed() {
         ("describe", include_str!("help/describe.txt")),
         ("nodes", include_str!("help/nodes.txt")),
         ("explain", include_str!("help/explain.txt")),
+        ("connect", include_str!("help/connect.txt")),
+        ("completions", include_str!("help/completions.txt")),
+        ("man", include_str!("help/man.txt")),
     ];
     assert_eq!(command.render_help().to_string(), include_str!("help/jigsaw.txt"));
     for (name, text) in golden {

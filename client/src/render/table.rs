@@ -3,7 +3,7 @@
 use arrow::array::{Array as _, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::FormatOptions;
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
+use comfy_table::presets::{ASCII_FULL_CONDENSED, ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement};
 
 use super::{Look, Out, value};
@@ -16,7 +16,7 @@ use crate::surroundings::printable;
 const ROWS: u64 = 10_000;
 
 /// Official statistics' symbol for a confidential figure.
-const WITHHELD: &str = "[c]";
+pub(super) const WITHHELD: &str = "[c]";
 
 pub(crate) struct Table<'w> {
     look: Look,
@@ -31,6 +31,7 @@ impl<'w> Table<'w> {
         let mut grid = comfy_table::Table::new();
         grid.load_style(match look.format {
             Format::Markdown => ASCII_MARKDOWN,
+            _ if look.ascii => ASCII_FULL_CONDENSED,
             _ => UTF8_FULL_CONDENSED,
         });
         match look.width {

@@ -1,6 +1,6 @@
 //! One value as text: decimals with their scale, ISO times, floats as short as they read back.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -32,4 +32,21 @@ pub(crate) fn is_number(data_type: &DataType) -> bool {
 /// A value this format has no form for. The cause may quote the cell and is not repeated.
 pub(crate) fn unwritable() -> Failure {
     Failure::failed("the answer holds a value this format cannot write: cast it to text in the query")
+}
+
+/// All rows as texts; none for null.
+pub(crate) fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>, Failure> {
+    let options = FormatOptions::default();
+    let mut rows = Vec::new();
+    for batch in batches {
+        let formatters = formatters(batch, &options)?;
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().zip(&formatters);
+            let cell = |(column, formatter): (&ArrayRef, &ArrayFormatter<'_>)| {
+                column.is_valid(row).then(|| text(formatter, row)).transpose()
+            };
+            rows.push(cells.map(cell).collect::<Result<_, _>>()?);
+        }
+    }
+    Ok(rows)
 }

@@ -175,3 +175,48 @@ async fn long_tables_are_cut_and_say_so() {
     let ran = Call::new(&coordinator, &["query", "escape"]).run().await;
     assert!(ran.text().contains("\\u{1b}[31m|red"), "escape codes in data stay text: {}", ran.text());
 }
+
+#[tokio::test]
+async fn answers_stand_upright_and_are_drawn() {
+    let coordinator = start(None).await;
+    let ran = Call::new(&coordinator, &["query", "rows", "--format", "vertical"]).run().await;
+    assert!(
+        ran.text().contains("-- row 2 --\n  place: \n people: [c]\n   cost: NULL\n  share: NaN\n"),
+        "{}",
+        ran.text()
+    );
+    assert!(ran.stderr.contains("shown as [c]"), "{}", ran.stderr);
+    let ran = Call::new(&coordinator, &["query", "rows", "--chart", "bar"]).run().await;
+    assert_eq!(ran.exit, Exit::Answered, "{}", ran.stderr);
+    assert!(ran.text().starts_with("people by place"), "{}", ran.text());
+    assert!(ran.text().contains("│ [c]\n") && ran.stderr.contains("shown as [c]"), "{}", ran.text());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, begins) in [("bars.svg", &b"<svg "[..]), ("bars.png", b"\x89PNG")] {
+        let file = folder.path().join(name);
+        let args = ["query", "rows", "--chart", "bar", "-o", file.to_str().unwrap()];
+        let ran = Call::new(&coordinator, &args).run().await;
+        assert_eq!((ran.exit, ran.text()), (Exit::Answered, ""), "{}", ran.stderr);
+        assert!(fs::read(&file).unwrap().starts_with(begins), "{name}");
+    }
+    for args in
+        [&["query", "rows", "--chart", "map"][..], &["query", "rows", "--chart", "bar", "-o", "x.csv"]]
+    {
+        assert_eq!(Call::new(&coordinator, args).run().await.exit, Exit::Usage, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_manual_and_completions_are_printed_without_a_server() {
+    let coordinator = start(None).await;
+    let man = Call::new(&coordinator, &["man"]).run().await;
+    for part in
+        [".TH jigsaw 1", ".SH COMMANDS", "\\fB\\-\\-dry\\-run\\fR", ".SH EXIT STATUS", "profiles.toml"]
+    {
+        assert!(man.text().contains(part), "{part}: {}", man.text());
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = Call::new(&coordinator, &["completions", shell]).run().await;
+        assert!(ran.exit == Exit::Answered && ran.text().contains("dry-run"), "{shell}");
+    }
+    assert!(coordinator.seen.lock().unwrap().is_empty());
+}
