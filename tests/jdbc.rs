@@ -10,6 +10,8 @@ use harness::data::{Scale, Synthetic, hex};
 use harness::federation::{Federation, Policy};
 use sha2::{Digest, Sha256};
 
+use crate::python::{recipes, with_files_of_recipes};
+
 /// Releases of `org.apache.arrow:flight-sql-jdbc-driver`, and the SHA-256 of their jars where it is known.
 const DRIVERS: [(&str, Option<&str>); 2] =
     [("18.3.0", Some("3f418b46c880e263558c5de669bdbede2c5d4375527ced116fb29f795b03704c")), ("19.0.0", None)];
@@ -77,6 +79,10 @@ async fn check(jar: PathBuf) {
     check.arg("-cp").arg(jar).arg("--add-opens=java.base/java.nio=ALL-UNNAMED");
     check.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/JdbcCheck.java"));
     check.arg(federation.address().to_string()).arg(federation.ca_file()).arg(federation.token_file());
+    let files = with_files_of_recipes(&federation);
+    let url = recipes("text").into_iter().find(|recipe| recipe.starts_with("jdbc:")).unwrap();
+    let url = url.trim().replace("coordinator.example:50050", &federation.address().to_string());
+    check.arg(url).current_dir(files.path());
     check.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = check.spawn().unwrap();
     let mut said = BufReader::new(running.stdout.take().unwrap());

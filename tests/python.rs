@@ -99,3 +99,41 @@ async fn sqlalchemy_works_as_superset_uses_it() {
     tokio::task::spawn_blocking(move || run(&mut check)).await.unwrap();
     assert!(has_purpose(&federation, "superset"), "the purpose in the URL is not recorded");
 }
+
+/// What stands between fences of a language in the coordinator's README.
+pub(crate) fn recipes(language: &str) -> Vec<String> {
+    let text = include_str!("../coordinator/README.md");
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// A folder with the files that recipes name.
+pub(crate) fn with_files_of_recipes(federation: &Federation) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(federation.ca_file(), dir.path().join("federation-ca.pem")).unwrap();
+    std::fs::copy(federation.token_file(), dir.path().join("token")).unwrap();
+    dir
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipes_for_python_work_as_they_stand_in_the_readme() {
+    const NAME: &str = "the_recipes_for_python_work_as_they_stand_in_the_readme";
+    let Some(plain) = python(NAME, Environment { name: "python-check", packages: PACKAGES }).await else {
+        return;
+    };
+    let environment = Environment { name: "sqlalchemy-check", packages: SQLALCHEMY };
+    let Some(sqlalchemy) = python(NAME, environment).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let federation = federation(dir.path()).await;
+    let files = with_files_of_recipes(&federation);
+    let recipes = recipes("python");
+    assert_eq!(recipes.len(), 3, "pandas, polars, SQLAlchemy");
+    for recipe in recipes {
+        let python = if recipe.contains("import sqlalchemy") { &sqlalchemy } else { &plain };
+        let mut command = Command::new(python);
+        command.env("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", federation.ca_file()).current_dir(files.path());
+        command.arg("-c").arg(recipe.replace("coordinator.example:50050", &federation.address().to_string()));
+        tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    }
+    assert!(has_purpose(&federation, "winter planning"), "the purpose of a recipe is not recorded");
+}

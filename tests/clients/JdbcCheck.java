@@ -1,7 +1,7 @@
 // What BI tools rely on that speak JDBC (DBeaver, Tableau, Metabase): the Arrow Flight SQL driver, driven as they drive it.
 // Run by the promise `jdbc`.
 //
-// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE
+// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL
 //
 // When all else is done it prints "stop the server" and waits for a line: then the server must be gone.
 
@@ -49,6 +49,10 @@ public final class JdbcCheck {
             sessions(connection);
         }
         try (Connection connection = connect(Map.of("user", "ada", "password", token))) {
+            statements(connection);
+        }
+        // The URL of the README, with user name and token.
+        try (Connection connection = DriverManager.getConnection(arguments[3], "ada", token)) {
             statements(connection);
         }
         // Left open: the driver closes its channel before it says goodbye for a connection with a catalog, and fails of itself.

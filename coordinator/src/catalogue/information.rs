@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::information_schema::InformationSchemaProvider;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, SchemaProvider,
@@ -13,7 +13,7 @@ use datafusion::catalog::{
 use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 
-use super::{CATALOG, INFORMATION, TableInfo};
+use super::{CATALOG, DESCRIPTION, INFORMATION, TableInfo};
 
 /// The columns of `table_constraints`, as the standard has them.
 const CONSTRAINTS: [&str; 9] = [
@@ -80,11 +80,21 @@ impl InformationSchema {
         let mut tables = vec![];
         for name in self.table_names() {
             if let Some(table) = self.table(&name).await? {
-                tables.push(TableInfo { schema: INFORMATION, name, kind: "VIEW", arrow: table.schema() });
+                let arrow = explained(&name, &table.schema());
+                tables.push(TableInfo { schema: INFORMATION, name, kind: "VIEW", arrow });
             }
         }
         Ok(tables)
     }
+}
+
+/// The columns, with what a schema browser says of them.
+fn explained(table: &str, columns: &Schema) -> SchemaRef {
+    let remark =
+        if table == "df_settings" { "A setting of the planner." } else { "As the SQL standard has it." };
+    let described = [(DESCRIPTION.to_owned(), remark.to_owned())];
+    let field = |field: &FieldRef| field.as_ref().clone().with_metadata(described.clone().into());
+    Arc::new(Schema::new(columns.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 fn columns(names: [&str; 9]) -> SchemaRef {

@@ -79,7 +79,9 @@ impl Plans {
         held.plans.retain(|_, plan| Arc::ptr_eq(&plan.view, &view));
         if held.plans.len() >= MOST {
             let oldest = held.plans.iter().min_by_key(|(_, plan)| plan.used).map(|(key, _)| key.clone());
-            oldest.map(|key| held.plans.remove(&key));
+            if let Some(oldest) = oldest {
+                held.plans.remove(&oldest);
+            }
         }
         let used = held.clock;
         held.plans.insert(key, Plan { planned, view, used });

@@ -90,7 +90,7 @@ const TEXTS: [(SqlInfo, &str); 11] = [
     (SqlInfo::SqlProcedureTerm, ""),
 ];
 
-const BOOLEANS: [(SqlInfo, bool); 31] = [
+const BOOLEANS: [(SqlInfo, bool); 32] = [
     (SqlInfo::FlightSqlServerReadOnly, true),
     (SqlInfo::FlightSqlServerSql, true),
     (SqlInfo::FlightSqlServerSubstrait, false),
@@ -122,6 +122,7 @@ const BOOLEANS: [(SqlInfo, bool); 31] = [
     (SqlInfo::SqlSavepointsSupported, false),
     (SqlInfo::SqlNamedParametersSupported, false),
     (SqlInfo::SqlLocatorsUpdateCopy, false),
+    (SqlInfo::SqlStoredFunctionsUsingCallSyntaxSupported, false),
 ];
 
 const BITMASKS: [(SqlInfo, i32); 17] = [
