@@ -9,6 +9,8 @@
     reason = "a bench that cannot go on stops; it prints its results"
 )]
 
+#[path = "bench/clients.rs"]
+mod clients;
 #[path = "bench/cost.rs"]
 mod cost;
 #[path = "bench/fan_out.rs"]
@@ -35,6 +37,9 @@ struct Arguments {
     /// Rows per node, one table each
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000])]
     rows: Vec<usize>,
+    /// Measure what people wait for at their tools instead
+    #[arg(long)]
+    clients: bool,
     /// Measure what disclosure control costs instead
     #[arg(long)]
     cost: bool,
@@ -69,6 +74,10 @@ async fn main() {
     if arguments.workload.workload {
         println!("{cores} cores, commit {}, medians of {} warm runs", commit(), arguments.runs);
         return workload::run(&arguments.workload, arguments.runs).await.unwrap();
+    }
+    if arguments.clients {
+        println!("{cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
+        return clients::measure(arguments.runs).await.unwrap();
     }
     println!("33 nodes, {cores} cores, medians of {} warm runs, commit {}\n", arguments.runs, commit());
     println!(

@@ -44,3 +44,6 @@ mod python;
 
 /// The JDBC driver of BI tools works.
 mod jdbc;
+
+/// Drivers for Go work, and metadata is what Arrow's reference says.
+mod go;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 mod following;
+mod reference;
 mod surface;
 mod visitor;
 
@@ -86,6 +87,7 @@ async fn what_is_set_holds_for_the_session_and_a_header_for_its_question() {
             "jigsaw.cell_status columns session",
             "jigsaw.purpose winter planning session",
             "jigsaw.timeout 20s session",
+            "jigsaw.wire_types portable default",
         ]
     );
     assert_eq!(ada.ask("RESET jigsaw.cell_status").await.unwrap(), ["jigsaw.cell_status plain default"]);

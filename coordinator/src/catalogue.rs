@@ -1,5 +1,6 @@
 //! What an analyst can name in SQL: federated datasets, public reference tables, and tables about the federation itself.
 
+mod information;
 mod reference;
 mod system;
 
@@ -16,6 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use jigsaw_proto::contract::{ColumnContract, Contract, NODE_COLUMN};
 use jigsaw_proto::id::DatasetName;
 
+pub(crate) use information::InformationSchema;
 pub(crate) use reference::{ReferenceEntry, ReferenceTable};
 
 use crate::dispatch::Federation;
@@ -27,6 +29,9 @@ pub(crate) const CATALOG: &str = "jigsaw";
 pub(crate) const PUBLIC: &str = "public";
 /// The schema of tables about the federation.
 pub(crate) const SYSTEM: &str = "system";
+
+/// The schema of what the SQL standard says there is to know of tables.
+pub(crate) const INFORMATION: &str = "information_schema";
 
 /// One table as metadata calls describe it.
 #[derive(Debug, Clone)]

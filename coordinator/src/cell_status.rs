@@ -24,7 +24,7 @@ use parts::Marks;
 type Result<T> = std::result::Result<T, QueryError>;
 
 /// Whether answers carry the status of their cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum CellStatus {
     /// a withheld cell is NULL, and nothing more is said
     #[default]

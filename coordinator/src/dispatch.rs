@@ -1,11 +1,13 @@
 //! One fragment to every node that holds its datasets, all in flight at once, and what became of each.
 //!
 //! Nothing is passed on before every node has answered or its time is up. By default a missing node is an error that names it.
+//! Questions that are the same and wait at the same time share one asking (`together`).
 
 mod answer;
 mod context;
 mod describe;
 mod outcome;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,6 +27,7 @@ use tonic::transport::Channel;
 
 pub(crate) use context::{Progress, QueryContext};
 pub(crate) use outcome::{DispatchError, NodeOutcome, Outcome, Released};
+use together::Together;
 
 /// How often nodes are asked who they are.
 pub(crate) const REFRESH: Duration = Duration::from_secs(15);
@@ -42,6 +45,7 @@ pub(crate) struct Federation {
     peers: Vec<Peer>,
     contracts: BTreeMap<DatasetName, Arc<Contract>>,
     view: RwLock<Arc<Snapshot>>,
+    together: Together,
 }
 
 struct Peer {
@@ -113,7 +117,8 @@ impl Federation {
         });
         let peers = peers.collect::<Result<Vec<_>, _>>()?;
         let nodes = peers.iter().map(|peer| NodeView::unknown(&peer.entry)).collect();
-        Ok(Arc::new(Self { peers, contracts, view: RwLock::new(Arc::new(Snapshot { nodes })) }))
+        let view = RwLock::new(Arc::new(Snapshot { nodes }));
+        Ok(Arc::new(Self { peers, contracts, view, together: Together::default() }))
     }
 
     /// Asks every node who it is and what it holds.
@@ -133,17 +138,17 @@ impl Federation {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks one fragment of all nodes that hold its datasets, or of those of `only`.
+    /// What becomes of one fragment at all nodes that hold its datasets, or at those of `only`.
     ///
     /// # Errors
-    /// Nodes that are missing from the answer, unless the question allows that; a refusal in which all nodes agree.
-    pub(crate) async fn ask(
+    /// No node holds them.
+    async fn ask_nodes(
         &self,
         context: &QueryContext,
         fragment: &Fragment,
         schema: SchemaRef,
         only: Option<&BTreeSet<NodeId>>,
-    ) -> Result<Released, DispatchError> {
+    ) -> Result<Vec<NodeOutcome>, DispatchError> {
         let snapshot = self.snapshot();
         if !snapshot.nodes.iter().any(|view| !matches!(view.holds(fragment), Holding::No)) {
             return Err(DispatchError::nobody_holds(fragment));
@@ -169,7 +174,7 @@ impl Federation {
                 outcome
             }
         });
-        outcome::combine(join_all(answers).await, context.allow_partial)
+        Ok(join_all(answers).await)
     }
 }
 

@@ -4,6 +4,7 @@
 //! * `listing` – tables as flights
 //! * `statement` – questions: planned when announced, run when fetched
 //! * `prepared` – statements with parameters; preparing plans only
+//! * `plans` – plans of statements that come again
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
 //! * `options`, `sessions` – what can be set, and where it is kept; `command`, `session` – how: by SQL, by actions
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
@@ -19,6 +20,7 @@ mod listing;
 mod messages;
 mod metadata;
 mod options;
+mod plans;
 mod prepared;
 mod session;
 mod sessions;
@@ -51,6 +53,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::auth::{Access, credential};
 use crate::query::Engine;
 use front::Front;
+use plans::Plans;
 use sessions::{Sessions, Visit};
 use tickets::Tickets;
 
@@ -68,14 +71,15 @@ struct Shared {
     engine: Engine,
     access: Access,
     timeout: Duration,
+    plans: Plans,
     tickets: Tickets,
     sessions: Sessions,
 }
 
 impl Service {
     pub(crate) fn new(engine: Engine, access: Access, timeout: Duration, idle: Duration) -> Self {
-        let (tickets, sessions) = (Tickets::default(), Sessions::new(idle));
-        Self { shared: Arc::new(Shared { engine, access, timeout, tickets, sessions }) }
+        let (plans, tickets, sessions) = (Plans::default(), Tickets::default(), Sessions::new(idle));
+        Self { shared: Arc::new(Shared { engine, access, timeout, plans, tickets, sessions }) }
     }
 
     pub(crate) fn server(self) -> FlightServiceServer<Front> {

@@ -10,4 +10,4 @@ pub(crate) use explain::explain;
 pub(crate) use lineage::protected_columns;
 pub(crate) use session::session;
 pub(crate) use statement::{Statement, parse};
-pub(crate) use wire::{Marking, parameter_type, to_wire, wire_schema};
+pub(crate) use wire::{Marking, WireTypes, parameter_type, portable_field, to_wire, wire_schema};

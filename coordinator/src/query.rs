@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ParamValues, ScalarValue};
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::{self, BoxStream};
@@ -28,11 +29,12 @@ use jigsaw_proto::id::DatasetName;
 
 pub use error::QueryError;
 
-use crate::catalogue::{Catalogue, ReferenceEntry, TableInfo};
+use crate::catalogue::{Catalogue, InformationSchema, PUBLIC, ReferenceEntry, TableInfo};
 use crate::cell_status::{CellStatus, WithStatus, with_status};
-use crate::dispatch::{Federation, QueryContext};
+use crate::dispatch::{Federation, QueryContext, Snapshot};
 use crate::plan::{
-    Marking, Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
+    Marking, Statement, WireTypes, explain, parameter_type, parse, protected_columns, session, to_wire,
+    wire_schema,
 };
 use crate::split::Asking;
 
@@ -42,8 +44,16 @@ type Result<T> = std::result::Result<T, QueryError>;
 #[derive(Debug)]
 pub(crate) struct Engine {
     session: SessionState,
-    catalogue: Arc<Catalogue>,
+    /// all tables that can be named
+    tables: Vec<TableInfo>,
     federation: Arc<Federation>,
+}
+
+/// How an answer is put; it decides on the columns that are announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Form {
+    pub(crate) cell_status: CellStatus,
+    pub(crate) types: WireTypes,
 }
 
 /// A question that has been planned; running it asks the nodes.
@@ -53,13 +63,15 @@ pub(crate) struct Planned {
     shape: Shape,
     schema: SchemaRef,
     parameters: SchemaRef,
-    cell_status: CellStatus,
+    form: Form,
 }
 
 #[derive(Debug, Clone)]
 enum Shape {
     /// A physical plan whose leaves are fragments, reference tables and constants.
     Plan(Arc<dyn ExecutionPlan>),
+    /// One such plan for each row of parameters, run one after the other.
+    Each(Vec<Arc<dyn ExecutionPlan>>),
     /// The answer is known already (`EXPLAIN`).
     Known(RecordBatch),
     /// Parameters are missing.
@@ -74,33 +86,56 @@ impl Engine {
         references: Vec<ReferenceEntry>,
     ) -> Result<Self> {
         let catalogue = Arc::new(Catalogue::load(contracts, references).await?);
-        let session = session(&catalogue, &federation).map_err(|error| QueryError::planning(&error))?;
-        Ok(Self { session, catalogue, federation })
+        let planning = |error| QueryError::planning(&error);
+        let session = session(&catalogue, &federation).map_err(planning)?;
+        let mut tables = catalogue.tables();
+        tables.extend(InformationSchema::over(&[]).map_err(planning)?.tables().await.map_err(planning)?);
+        Ok(Self { session, tables, federation })
+    }
+
+    /// What is known of the nodes now.
+    pub(crate) fn view(&self) -> Arc<Snapshot> {
+        self.federation.snapshot()
     }
 
     /// All tables that can be named.
-    pub(crate) fn tables(&self) -> Vec<TableInfo> {
-        self.catalogue.tables()
+    pub(crate) fn tables(&self) -> &[TableInfo] {
+        &self.tables
     }
 
     /// Plans one statement. No node is contacted.
-    pub(crate) async fn plan(&self, sql: &str, cell_status: CellStatus) -> Result<Planned> {
+    pub(crate) async fn plan(&self, sql: &str, form: Form) -> Result<Planned> {
         let session = self.session_now();
         let Statement { plan, explain } = parse(sql, &session).await?;
-        self.finish(plan, explain, cell_status, &session).await
+        self.finish(plan, explain, form, &session).await
     }
 
-    /// Gives a planned statement its parameters, in the order of their numbers.
-    pub(crate) async fn bind(&self, planned: &Planned, values: Vec<ScalarValue>) -> Result<Planned> {
+    /// Gives a planned statement rows of parameters: it will be answered for one after the other.
+    pub(crate) async fn bind(&self, planned: &Planned, rows: Vec<Vec<ScalarValue>>) -> Result<Planned> {
+        let (mut first, mut plans) = (None, vec![]);
+        for values in rows {
+            let bound = self.bind_row(planned, values).await?;
+            if let Shape::Plan(plan) = &bound.shape {
+                plans.push(Arc::clone(plan));
+            }
+            first.get_or_insert(bound);
+        }
+        let first = first.ok_or_else(|| QueryError::sql("bind a row of parameters"))?;
+        Ok(if plans.len() > 1 { Planned { shape: Shape::Each(plans), ..first } } else { first })
+    }
+
+    /// Parameters in the order of their numbers.
+    async fn bind_row(&self, planned: &Planned, values: Vec<ScalarValue>) -> Result<Planned> {
         let wanted = planned.parameters.fields().len();
         if values.len() != wanted {
             let message = format!("the statement has {wanted} parameters, {} were given", values.len());
             return Err(QueryError::Sql { message });
         }
+        let values = fitted(&planned.statement, values)?;
         let bound = planned.statement.clone().with_param_values(ParamValues::from(values));
         let bound = bound.map_err(|error| QueryError::planning(&error))?;
         let explained = matches!(planned.shape, Shape::Known(_));
-        self.finish(bound, explained, planned.cell_status, &self.session_now()).await
+        self.finish(bound, explained, planned.form, &self.session_now()).await
     }
 
     /// The session with the clock started, so that `now()` is one instant for the whole question.
@@ -114,23 +149,23 @@ impl Engine {
         &self,
         statement: LogicalPlan,
         explained: bool,
-        cell_status: CellStatus,
+        form: Form,
         session: &SessionState,
     ) -> Result<Planned> {
         let planning = |error| QueryError::planning(&error);
         let parameters = parameters(&statement)?;
         if !parameters.fields().is_empty() {
-            let schema = wire_schema(statement.schema().as_arrow(), &Marking::default());
-            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, cell_status });
+            let schema = wire_schema(statement.schema().as_arrow(), form.types, &Marking::default());
+            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, form });
         }
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;
             let schema = answer.schema();
-            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters, cell_status });
+            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters, form });
         }
         let protected = protected_columns(&split, &self.federation.snapshot());
-        let (split, about) = match cell_status {
+        let (split, about) = match form.cell_status {
             CellStatus::Nulls => (split, vec![]),
             CellStatus::Columns => {
                 let WithStatus { plan, about } = with_status(&split)?;
@@ -139,8 +174,8 @@ impl Engine {
         };
         let physical =
             session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
-        let schema = wire_schema(&physical.schema(), &Marking { protected, about });
-        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, cell_status })
+        let schema = wire_schema(&physical.schema(), form.types, &Marking { protected, about });
+        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, form })
     }
 
     fn task(&self, context: Arc<QueryContext>) -> Arc<TaskContext> {
@@ -160,8 +195,38 @@ impl Planned {
             shape: Shape::Known(RecordBatch::new_empty(Arc::clone(&schema))),
             schema,
             parameters: Arc::new(Schema::empty()),
-            cell_status: CellStatus::default(),
+            form: Form::default(),
         }
+    }
+
+    /// Whether planning the same statement again would give the same: it has no clock and no dice in it, and reads nothing that
+    /// changes while nobody asks (tables of the federation and of what there is are read when they are planned).
+    pub(crate) fn lasts(&self) -> bool {
+        let changing = |expr: &Expr| {
+            Ok(match expr {
+                Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
+                _ => false,
+            })
+        };
+        let passing = self.statement.exists(|plan| {
+            let mut found = match plan {
+                LogicalPlan::TableScan(scan) => {
+                    scan.table_name.schema().is_some_and(|schema| schema != PUBLIC)
+                }
+                _ => false,
+            };
+            plan.apply_expressions(|expr| {
+                found = found || expr.exists(changing)?;
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+            plan.apply_subqueries(|_| {
+                // Rare, and not worth a second walk.
+                found = true;
+                Ok(TreeNodeRecursion::Stop)
+            })?;
+            Ok(found)
+        });
+        !passing.unwrap_or(true)
     }
 
     /// The schema of the answer, exactly as it is sent.
@@ -188,17 +253,47 @@ impl Planned {
                     "the statement has parameters: bind a value to each before running it".to_owned();
                 Err(QueryError::Sql { message })
             }
-            Shape::Plan(plan) => {
-                // A plan may keep state between runs (`LIMIT`, dynamic filters): each run gets a fresh one.
-                let plan =
-                    reset_plan_states(Arc::clone(plan)).map_err(|error| QueryError::running(&error))?;
-                let batches = execute_stream(plan, engine.task(context))
-                    .map_err(|error| QueryError::running(&error))?;
-                let batches = batches.map_err(|error| QueryError::running(&error));
-                Ok(batches.and_then(move |batch| futures::future::ready(to_wire(&batch, &schema))).boxed())
+            Shape::Plan(plan) => Ok(sent(run(plan, engine.task(context))?, schema)),
+            Shape::Each(plans) => {
+                let (plans, task) = (plans.clone(), engine.task(context));
+                let runs = stream::iter(plans).map(move |plan| run(&plan, Arc::clone(&task)));
+                Ok(sent(runs.try_flatten().boxed(), schema))
             }
         }
     }
+}
+
+/// A plan may keep state between runs (`LIMIT`, dynamic filters): each run gets a fresh one.
+fn run(
+    plan: &Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let plan = reset_plan_states(Arc::clone(plan)).map_err(|error| QueryError::running(&error))?;
+    let batches = execute_stream(plan, task).map_err(|error| QueryError::running(&error))?;
+    Ok(batches.map_err(|error| QueryError::running(&error)).boxed())
+}
+
+fn sent(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    schema: SchemaRef,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    batches.and_then(move |batch| futures::future::ready(to_wire(&batch, &schema))).boxed()
+}
+
+/// Values in the types that the planner inferred; one of a type that it could not tell stays what it is.
+fn fitted(statement: &LogicalPlan, values: Vec<ScalarValue>) -> Result<Vec<ScalarValue>> {
+    let types = statement.get_parameter_types().map_err(|error| QueryError::planning(&error))?;
+    let fit = |(place, value): (usize, ScalarValue)| match types.get(&format!("${}", place + 1)) {
+        Some(Some(wanted)) if *wanted != value.data_type() => value.cast_to(wanted).map_err(|_| {
+            QueryError::sql(format!(
+                "parameter {} does not fit its type, {}",
+                place + 1,
+                parameter_type(Some(wanted))
+            ))
+        }),
+        _ => Ok(value),
+    };
+    values.into_iter().enumerate().map(fit).collect()
 }
 
 /// `$1`, `$2`, … with their types; text where the planner cannot tell.
@@ -208,7 +303,8 @@ fn parameters(statement: &LogicalPlan) -> Result<SchemaRef> {
         .into_iter()
         .map(|(name, field)| {
             let number = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
-            (number, Field::new(name, parameter_type(field.map(|field| field.data_type().clone())), true))
+            let data_type = parameter_type(field.as_ref().map(|field| field.data_type()));
+            (number, Field::new(name, data_type, true))
         })
         .collect();
     numbered.sort_by_key(|(number, _)| *number);

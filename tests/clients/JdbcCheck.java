@@ -1,7 +1,9 @@
 // What BI tools rely on that speak JDBC (DBeaver, Tableau, Metabase): the Arrow Flight SQL driver, driven as they drive it.
 // Run by the promise `jdbc`.
 //
-// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE
+// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL
+//
+// When all else is done it prints "stop the server" and waits for a line: then the server must be gone.
 
 import java.math.BigDecimal;
 import java.nio.file.Files;
@@ -15,6 +17,7 @@ import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.sql.Time;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.util.ArrayList;
@@ -38,6 +41,7 @@ public final class JdbcCheck {
             List<Object[]> rows = statements(connection);
             prepared(connection, rows);
             parameters(connection);
+            values(connection);
             browse(connection);
             abilities(connection.getMetaData());
             errors(connection);
@@ -47,6 +51,10 @@ public final class JdbcCheck {
         try (Connection connection = connect(Map.of("user", "ada", "password", token))) {
             statements(connection);
         }
+        // The URL of the README, with user name and token.
+        try (Connection connection = DriverManager.getConnection(arguments[3], "ada", token)) {
+            statements(connection);
+        }
         // Left open: the driver closes its channel before it says goodbye for a connection with a catalog, and fails of itself.
         statements(connect(Map.of("token", token, "catalog", "jigsaw")));
         fails("another catalog", () -> connect(Map.of("token", token, "catalog", "elsewhere")), "catalog");
@@ -54,6 +62,7 @@ public final class JdbcCheck {
         fails("a wrong password", () -> connect(Map.of("user", "ada", "password", "wrong")), "token");
         fails("another's name", () -> connect(Map.of("user", "eve", "password", token)), "token");
         fails("no token", () -> statements(connect(Map.of())), "sign in");
+        gone(token);
         System.out.println("JDBC driver " + version() + ": all checks passed");
         System.exit(0);
     }
@@ -115,18 +124,76 @@ public final class JdbcCheck {
         }
     }
 
-    /** Parameters of every type that the columns of a dataset have. */
+    /** Parameters of every type that a parameter can have. */
     private static void parameters(Connection connection) throws SQLException {
         parameter(connection, "ref_borough", "name = ?", s -> s.setString(1, "Camden"), 1L);
+        parameter(connection, "ref_borough", "name = $1", s -> s.setString(1, "Camden"), 1L);
+        parameter(connection, "ref_borough", "name = $2 AND population > $1", s -> {
+            s.setLong(1, 1L);
+            s.setString(2, "Camden");
+        }, 1L);
         parameter(connection, "ref_borough", "population > ?", s -> s.setLong(1, 1L), null);
         parameter(connection, "ref_borough", "population > ?", s -> s.setInt(1, 1), null);
-        parameter(connection, "(SELECT DATE '2024-05-01' AS day)", "day = ?",
+        parameter(connection, "ref_borough", "population > ?", s -> s.setShort(1, (short) 1), null);
+        parameter(connection, "ref_borough", "population > ?", s -> s.setByte(1, (byte) 1), null);
+        parameter(connection, "ref_borough", "population > ?", s -> s.setObject(1, 1L), null);
+        parameter(connection, table("DATE '2024-05-01'"), "x = ?",
                 s -> s.setDate(1, Date.valueOf("2024-05-01")), 1L);
-        parameter(connection, "(SELECT CAST(1.5 AS DOUBLE) AS x)", "x < ?", s -> s.setDouble(1, 2.0), 1L);
-        parameter(connection, "(SELECT CAST(1.50 AS DECIMAL(10, 2)) AS x)", "x < ?",
+        parameter(connection, table("CAST('10:30:00' AS TIME)"), "x = ?",
+                s -> s.setTime(1, Time.valueOf("10:30:00")), 1L);
+        parameter(connection, table("CAST('2024-05-01T10:30:00' AS TIMESTAMP)"), "x = ?",
+                s -> s.setTimestamp(1, Timestamp.valueOf("2024-05-01 10:30:00")), 1L);
+        parameter(connection, table("CAST(1.5 AS DOUBLE)"), "x < ?", s -> s.setDouble(1, 2.0), 1L);
+        parameter(connection, table("CAST(1.5 AS REAL)"), "x < ?", s -> s.setFloat(1, 2.0f), 1L);
+        parameter(connection, table("CAST(1 AS SMALLINT)"), "x < ?", s -> s.setShort(1, (short) 2), 1L);
+        parameter(connection, table("CAST(1 AS TINYINT)"), "x < ?", s -> s.setByte(1, (byte) 2), 1L);
+        parameter(connection, table("CAST(1.50 AS DECIMAL(10, 2))"), "x < ?",
                 s -> s.setBigDecimal(1, new BigDecimal("2.25")), 1L);
-        parameter(connection, "(SELECT TRUE AS x)", "x = ?", s -> s.setBoolean(1, true), 1L);
-        parameter(connection, "(SELECT 'a' AS x)", "x = ?", s -> s.setNull(1, Types.VARCHAR), 0L);
+        parameter(connection, table("TRUE"), "x = ?", s -> s.setBoolean(1, true), 1L);
+        parameter(connection, table("X'0102'"), "x = ?", s -> s.setBytes(1, new byte[] {1, 2}), 1L);
+        parameter(connection, table("'a'"), "x = ?", s -> s.setNull(1, Types.VARCHAR), 0L);
+        parameter(connection, table("1"), "x = ?", s -> s.setNull(1, Types.BIGINT), 0L);
+    }
+
+    private static String table(String value) {
+        return "(SELECT " + value + " AS x)";
+    }
+
+    /** A value of every type, and what a result says of it. */
+    private static void values(Connection connection) throws SQLException {
+        String sql = "SELECT 'text' AS t, 7 AS big, CAST(7 AS INT) AS i, CAST(7 AS SMALLINT) AS s, CAST(1.5 AS DOUBLE) AS d,"
+                + " CAST(1.50 AS DECIMAL(10, 2)) AS dec, TRUE AS b, DATE '2024-05-01' AS day,"
+                + " CAST('10:30:00' AS TIME) AS tm, CAST('2024-05-01T10:30:00' AS TIMESTAMP) AS ts, X'0102' AS bin,"
+                + " arrow_cast('view', 'Utf8View') AS v, arrow_cast('dictionary', 'Dictionary(Int32, Utf8)') AS di, NULL AS n";
+        try (Statement statement = connection.createStatement(); ResultSet found = statement.executeQuery(sql)) {
+            ResultSetMetaData about = found.getMetaData();
+            List<Integer> types = new ArrayList<>();
+            for (int column = 1; column <= about.getColumnCount(); column++) {
+                types.add(about.getColumnType(column));
+                check("a type has a name", !about.getColumnTypeName(column).isBlank());
+            }
+            equal("types", types, List.of(Types.VARCHAR, Types.BIGINT, Types.INTEGER, Types.SMALLINT, Types.DOUBLE,
+                    Types.DECIMAL, Types.BOOLEAN, Types.DATE, Types.TIME, Types.TIMESTAMP, Types.VARBINARY,
+                    Types.VARCHAR, Types.VARCHAR, Types.VARCHAR));
+            equal("label", about.getColumnLabel(6), "dec");
+            equal("name", about.getColumnName(6), "dec");
+            equal("precision", about.getPrecision(6), 10);
+            equal("scale", about.getScale(6), 2);
+            check("there is a row", found.next());
+            equal("text", found.getString(1), "text");
+            equal("numbers", List.of(found.getLong(2), (long) found.getInt(3), (long) found.getShort(4)), List.of(7L, 7L, 7L));
+            equal("double", found.getDouble(5), 1.5);
+            equal("decimal", found.getBigDecimal(6), new BigDecimal("1.50"));
+            equal("boolean", found.getBoolean(7), true);
+            equal("date", found.getDate(8).toString(), "2024-05-01");
+            equal("time", found.getTime(9).toString(), "10:30:00");
+            equal("timestamp", found.getTimestamp(10).toString(), "2024-05-01 10:30:00.0");
+            equal("bytes", List.of(found.getBytes(11)[0], found.getBytes(11)[1]), List.of((byte) 1, (byte) 2));
+            equal("a view", found.getString(12), "view");
+            equal("a dictionary", found.getString(13), "dictionary");
+            check("a NULL", found.getObject(14) == null && found.wasNull());
+            check("one row", !found.next());
+        }
     }
 
     private interface Binding {
@@ -251,16 +318,35 @@ public final class JdbcCheck {
         }, "true or false");
     }
 
-    /** A statement that was cancelled leaves its connection usable. */
+    /** A statement that was cancelled ends, and leaves its connection usable. */
     private static void cancel(Connection connection) throws SQLException {
-        try (Statement statement = connection.createStatement()) {
-            ResultSet rows = statement.executeQuery(WALLS);
+        String many = "SELECT a.name FROM ref_borough AS a, ref_borough AS b, ref_borough AS c, ref_borough AS d";
+        try (Statement statement = connection.createStatement(); ResultSet rows = statement.executeQuery(many)) {
+            check("there are rows", rows.next());
             statement.cancel();
-            rows.close();
+            long read = 1;
+            try {
+                while (rows.next()) {
+                    read++;
+                }
+            } catch (SQLException cancelled) {
+                check("it says " + cancelled, cancelled.toString().toLowerCase().contains("cancel"));
+            }
+            check("all rows came: " + read, read < 33 * 33 * 33 * 33);
         }
         equal("after a cancelled statement", one(connection, "SELECT 1"), 1L);
-        Timestamp now = (Timestamp) one(connection, "SELECT CAST('2024-05-01T12:00:00' AS TIMESTAMP)");
-        check("a timestamp " + now, now.toString().startsWith("2024-05-01"));
+    }
+
+    /** A server that is gone is an error at once, of what is open and of what connects. */
+    private static void gone(String token) throws Exception {
+        Connection open = connect(Map.of("token", token));
+        statements(open);
+        System.out.println("stop the server");
+        System.in.read();
+        long started = System.nanoTime();
+        fails("a question to nobody", () -> one(open, "SELECT 1"), "UNAVAILABLE");
+        fails("a connection to nobody", () -> connect(Map.of("token", token)), "UNAVAILABLE");
+        check("it took long", System.nanoTime() - started < 30_000_000_000L);
     }
 
     private interface Attempt {

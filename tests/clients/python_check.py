@@ -67,7 +67,15 @@ def metadata(connection):
     columns = {column["column_name"] for column in tables["property"]["table_columns"]}
     assert "wall_type" in columns and "address" not in columns, columns
     assert "wall_type" in connection.adbc_get_table_schema("property").names
-    assert connection.adbc_get_table_types(), "no table types"
+    assert {"BASE TABLE", "VIEW"} <= set(connection.adbc_get_table_types())
+    some = connection.adbc_get_objects(depth="tables", db_schema_filter="sys%", table_name_filter="node_").read_all()
+    (schema,) = some.to_pylist()[0]["catalog_db_schemas"]
+    assert [table["table_name"] for table in schema["db_schema_tables"]] == ["nodes"], schema
+    schema = connection.adbc_get_table_schema("property", catalog_filter="jigsaw", db_schema_filter="public")
+    said = schema.field("rebuild_cost").metadata
+    assert b"Unit: GBP" in said[b"ARROW:FLIGHT:SQL:REMARKS"], said
+    assert said[b"ARROW:FLIGHT:SQL:TYPE_NAME"] and said[b"ARROW:FLIGHT:SQL:IS_READ_ONLY"] == b"1", said
+    assert connection.adbc_current_catalog == "jigsaw" and connection.adbc_current_db_schema == "public"
 
 
 def cell_status(address, ca, token):
@@ -117,8 +125,34 @@ def frames(connection, rows):
         warnings.simplefilter("ignore")
         frame = pandas.read_sql(WALLS, connection)
     assert list(frame.columns) == ["wall_type", "homes"] and len(frame) == len(rows), frame
+        boroughs = pandas.read_sql_table("ref_borough", connection)
+        one = pandas.read_sql("SELECT name FROM ref_borough WHERE name = ?", connection, params=("Camden",))
+    assert len(boroughs) == 33 and "name" in boroughs.columns, boroughs
+    assert list(one["name"]) == ["Camden"], one
     frame = polars.read_database(WALLS, connection)
     assert frame.columns == ["wall_type", "homes"] and frame.height == len(rows), frame
+    sql = "SELECT name FROM ref_borough WHERE name = $1"
+    frame = polars.read_database(sql, connection, execute_options={"parameters": ["Camden"]})
+    assert frame["name"].to_list() == ["Camden"], frame
+
+
+def cancel(connection):
+    """A statement that is cancelled ends, and leaves its connection usable."""
+    many = "SELECT a.name FROM ref_borough AS a, ref_borough AS b, ref_borough AS c, ref_borough AS d"
+    with connection.cursor() as cursor:
+        cursor.execute(many)
+        reader = cursor.fetch_record_batch()
+        read = reader.read_next_batch().num_rows
+        cursor.adbc_cancel()
+        try:
+            for batch in reader:
+                read += batch.num_rows
+        except Exception as error:  # which one depends on where the reader was
+            assert "cancel" in str(error).lower(), error
+        assert read < 33**4, "all rows came"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
 
 
 def errors(connection, address, ca):
@@ -151,6 +185,7 @@ def main():
         metadata(connection)
         frames(connection, rows)
         errors(connection, address, ca)
+        cancel(connection)
     cell_status(address, ca, token)
     sessions(address, ca, token)
     with connect(address, ca, token, user="ada") as connection:

@@ -94,6 +94,12 @@ impl QueryContext {
         self.running().deadline
     }
 
+    /// The whole time it has.
+    pub(super) fn whole(&self) -> Duration {
+        let Run { started, deadline } = self.running();
+        deadline - started
+    }
+
     /// When nodes must have answered, so that there is time to merge what they released and to name those that did not.
     pub(super) fn nodes_deadline(&self) -> Instant {
         let Run { started, deadline } = self.running();

@@ -16,6 +16,7 @@ use crate::query::QueryError;
 use node::{CONTRACT, FakeNode, Manner, nobody};
 
 mod node;
+mod together;
 
 /// The time of a question.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -33,7 +34,8 @@ fn federation(nodes: &[(&str, std::net::SocketAddr)]) -> Arc<Federation> {
     let contract = Contract::parse(CONTRACT).unwrap();
     let nodes = peers.iter().map(|peer| NodeView::unknown(&peer.entry)).collect();
     let contracts = BTreeMap::from([(contract.name.clone(), Arc::new(contract))]);
-    Arc::new(Federation { peers, contracts, view: RwLock::new(Arc::new(Snapshot { nodes })) })
+    let view = RwLock::new(Arc::new(Snapshot { nodes }));
+    Arc::new(Federation { peers, contracts, view, together: Together::default() })
 }
 
 fn fragment() -> Fragment {
@@ -51,12 +53,13 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn context(allow_partial: bool) -> QueryContext {
-    QueryContext::new("q1".parse().unwrap(), "ada".to_owned(), String::new(), allow_partial, LIMIT)
+fn context(allow_partial: bool) -> Arc<QueryContext> {
+    let id = "q1".parse().unwrap();
+    Arc::new(QueryContext::new(id, "ada".to_owned(), String::new(), allow_partial, LIMIT))
 }
 
 /// Asks a node that is well and one that answers in `manner`, without and with leave to miss one.
-async fn beside_a_good_one(manner: Manner) -> (DispatchError, QueryContext, FakeNode) {
+async fn beside_a_good_one(manner: Manner) -> (DispatchError, Arc<QueryContext>, FakeNode) {
     let (good, bad) = (FakeNode::start("good", Manner::Well), FakeNode::start("bad", manner));
     let federation = federation(&[(bad.id, bad.address), (good.id, good.address)]);
     federation.refresh().await;

@@ -204,6 +204,7 @@ impl Shared {
             cell_status: Some(crate::cell_status::CellStatus::default()),
             allow_partial: Some(false),
             timeout: Some(self.timeout),
+            wire_types: Some(crate::plan::WireTypes::default()),
         }
     }
 }

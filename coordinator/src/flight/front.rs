@@ -151,7 +151,7 @@ impl Service {
         let command = Any::decode(&*request.get_ref().cmd)
             .map_err(|_| Status::invalid_argument("the descriptor holds no Flight SQL command"))?;
         let schema = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {
-            self.shared.schema_of(&query.query, &request).await?
+            self.shared.schema_of(&query.query, &principal, &request).await?
         } else if let Ok(Some(query)) = command.unpack::<CommandPreparedStatementQuery>() {
             self.shared.schema_of_prepared(&query.prepared_statement_handle, &principal)?
         } else {

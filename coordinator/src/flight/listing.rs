@@ -1,15 +1,17 @@
 //! What there is, for clients that ask without SQL: each table as a flight that is named by its path.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use arrow_flight::flight_descriptor::DescriptorType;
 use arrow_flight::{FlightDescriptor, FlightInfo};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use futures::{Stream, stream};
 use tonic::{Response, Status};
 
 use super::{Shared, status};
 use crate::catalogue::{CATALOG, PUBLIC, TableInfo};
+use crate::plan::portable_field;
 
 pub(super) type Flights = Pin<Box<dyn Stream<Item = Result<FlightInfo, Status>> + Send>>;
 
@@ -18,8 +20,8 @@ impl Shared {
     pub(super) fn flights(&self, criteria: &[u8]) -> Result<Response<Flights>, Status> {
         let wanted = std::str::from_utf8(criteria)
             .map_err(|_| status::sql("the criteria are a part of a table's name, in UTF-8"))?;
-        let tables = self.engine.tables().into_iter().filter(|table| name(table).contains(wanted));
-        let flights: Vec<_> = tables.map(|table| flight(&table)).collect();
+        let tables = self.engine.tables().iter().filter(|table| name(table).contains(wanted));
+        let flights: Vec<_> = tables.map(flight).collect();
         Ok(Response::new(Box::pin(stream::iter(flights))))
     }
 
@@ -27,12 +29,16 @@ impl Shared {
     pub(super) fn schema_of_path(&self, path: &[String]) -> Result<SchemaRef, Status> {
         let [catalog, schema, table] = parts(path)?;
         let tables = self.engine.tables();
-        let found = tables
-            .into_iter()
-            .find(|known| catalog == CATALOG && known.schema == schema && known.name == table);
+        let found =
+            tables.iter().find(|known| catalog == CATALOG && known.schema == schema && known.name == table);
         let unknown = || Status::not_found("there is no such table: ListFlights lists what there is");
-        Ok(found.ok_or_else(unknown)?.arrow)
+        Ok(Arc::new(sent(found.ok_or_else(unknown)?)))
     }
+}
+
+/// The columns in the types that a question for them is answered in.
+fn sent(table: &TableInfo) -> Schema {
+    Schema::new(table.arrow.fields().iter().map(|field| portable_field(field)).collect::<Vec<_>>())
 }
 
 fn name(table: &TableInfo) -> String {
@@ -41,7 +47,7 @@ fn name(table: &TableInfo) -> String {
 
 fn flight(table: &TableInfo) -> Result<FlightInfo, Status> {
     let path = [CATALOG, table.schema, &table.name].map(str::to_owned);
-    let info = FlightInfo::new().try_with_schema(&table.arrow).map_err(|_| status::encoding())?;
+    let info = FlightInfo::new().try_with_schema(&sent(table)).map_err(|_| status::encoding())?;
     Ok(info.with_descriptor(FlightDescriptor::new_path(path.into())))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_flight::FlightData;
-use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
 use arrow_flight::error::FlightError;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -30,7 +30,9 @@ pub(super) async fn begun(batches: Batches, context: &Arc<QueryContext>) -> Resu
 pub(super) fn answer(schema: SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
     let id = context.id.clone();
     let all = batches.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
-    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(all);
+    // There are dictionaries only where native types were asked for; as text they would not be what was announced.
+    let encoder = FlightDataEncoderBuilder::new().with_schema(schema);
+    let messages = encoder.with_dictionary_handling(DictionaryHandling::Resend).build(all);
     let messages = messages.map_err(Status::from).boxed();
     Response::new(with_notes(messages, context))
 }

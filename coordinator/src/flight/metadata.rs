@@ -13,7 +13,8 @@ use prost::Message as _;
 use tonic::{Response, Status};
 
 use super::status::encoding;
-use crate::catalogue::{CATALOG, PUBLIC, SYSTEM};
+use crate::catalogue::{CATALOG, INFORMATION, PUBLIC, SYSTEM};
+use crate::plan::portable_field;
 use crate::query::Engine;
 
 type Result<T> = std::result::Result<T, Status>;
@@ -42,7 +43,7 @@ pub(super) fn catalogs(_: &Engine, query: CommandGetCatalogs) -> Result<RecordBa
 
 pub(super) fn schemas(_: &Engine, query: CommandGetDbSchemas) -> Result<RecordBatch> {
     let mut builder = query.into_builder();
-    for schema in [PUBLIC, SYSTEM, "information_schema"] {
+    for schema in [PUBLIC, SYSTEM, INFORMATION] {
         builder.append(CATALOG, schema);
     }
     builder.build().map_err(failed)
@@ -57,23 +58,56 @@ pub(super) fn tables(engine: &Engine, query: CommandGetTables) -> Result<RecordB
     builder.build().map_err(failed)
 }
 
-/// The columns with what drivers show of them: SQL type names beside the descriptions.
+/// The columns in the types they are sent in, with what drivers show of them beside the descriptions.
 fn described(columns: &Schema, schema: &str, table: &str) -> Schema {
     let fields = columns.fields().iter().map(|field| {
+        let field = portable_field(field);
         let mut metadata = field.metadata().clone();
-        let name = |key: &str| format!("ARROW:FLIGHT:SQL:{key}");
-        metadata.insert(name("CATALOG_NAME"), CATALOG.to_owned());
-        metadata.insert(name("DB_SCHEMA_NAME"), schema.to_owned());
-        metadata.insert(name("TABLE_NAME"), table.to_owned());
-        metadata.insert(name("TYPE_NAME"), type_name(field.data_type()));
-        field.as_ref().clone().with_metadata(metadata)
+        let mut say = |key: &str, value: String| metadata.insert(format!("ARROW:FLIGHT:SQL:{key}"), value);
+        say("CATALOG_NAME", CATALOG.to_owned());
+        say("DB_SCHEMA_NAME", schema.to_owned());
+        say("TABLE_NAME", table.to_owned());
+        say("TYPE_NAME", type_name(field.data_type()));
+        if let Some((precision, scale)) = precision(field.data_type()) {
+            say("PRECISION", precision.to_string());
+            say("SCALE", scale.to_string());
+        }
+        let flag = |flag: bool| if flag { "1" } else { "0" }.to_owned();
+        say("IS_AUTO_INCREMENT", flag(false));
+        say("IS_CASE_SENSITIVE", flag(*field.data_type() == DataType::Utf8));
+        say("IS_READ_ONLY", flag(true));
+        say("IS_SEARCHABLE", flag(true));
+        field.with_metadata(metadata)
     });
     Schema::new(fields.collect::<Vec<_>>())
+}
+
+/// Digits or characters, and digits after the point, where a type has them.
+fn precision(data_type: &DataType) -> Option<(u8, i8)> {
+    Some(match data_type {
+        DataType::Int8 => (3, 0),
+        DataType::Int16 => (5, 0),
+        DataType::Int32 => (10, 0),
+        DataType::Int64 => (19, 0),
+        DataType::Float32 => (7, 0),
+        DataType::Float64 => (15, 0),
+        DataType::Decimal128(precision, scale) => (*precision, *scale),
+        DataType::Date32 => (10, 0),
+        DataType::Time64(_) => (15, 6),
+        DataType::Timestamp(..) => (26, 6),
+        DataType::Boolean => (1, 0),
+        _ => return None,
+    })
 }
 
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Timestamp(..) => "TIMESTAMP".to_owned(),
+        DataType::Time64(_) => "TIME".to_owned(),
+        DataType::Int8 => "TINYINT".to_owned(),
+        DataType::Int16 => "SMALLINT".to_owned(),
+        DataType::Float32 => "REAL".to_owned(),
+        DataType::Binary => "VARBINARY".to_owned(),
         other => jigsaw_proto::types::DataType::from_arrow(other)
             .map_or_else(|| other.to_string().to_uppercase(), |known| known.to_string()),
     }

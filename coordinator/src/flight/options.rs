@@ -9,6 +9,8 @@ use tonic::metadata::MetadataMap;
 
 use super::status;
 use crate::cell_status::CellStatus;
+use crate::plan::WireTypes;
+use crate::query::Form;
 
 /// Longest purpose, in characters: nodes record it with every question.
 const MOST_PURPOSE: usize = 500;
@@ -23,11 +25,13 @@ pub(super) enum Name {
     CellStatus,
     AllowPartial,
     Timeout,
+    WireTypes,
 }
 
 impl Name {
     /// In the order in which they are shown.
-    pub(super) const ALL: [Self; 4] = [Self::AllowPartial, Self::CellStatus, Self::Purpose, Self::Timeout];
+    pub(super) const ALL: [Self; 5] =
+        [Self::AllowPartial, Self::CellStatus, Self::Purpose, Self::Timeout, Self::WireTypes];
 
     /// As `SET` and session options name it.
     pub(super) fn word(self) -> &'static str {
@@ -36,6 +40,7 @@ impl Name {
             Self::CellStatus => "jigsaw.cell_status",
             Self::AllowPartial => "jigsaw.allow_partial",
             Self::Timeout => "jigsaw.timeout",
+            Self::WireTypes => "jigsaw.wire_types",
         }
     }
 
@@ -46,6 +51,7 @@ impl Name {
             Self::CellStatus => "x-jigsaw-cell-status",
             Self::AllowPartial => "x-jigsaw-allow-partial",
             Self::Timeout => "x-jigsaw-timeout",
+            Self::WireTypes => "x-jigsaw-wire-types",
         }
     }
 
@@ -61,6 +67,7 @@ impl Name {
             Self::CellStatus => "plain or columns",
             Self::AllowPartial => "true or false",
             Self::Timeout => "whole seconds, such as 30 or '30s', at most a day",
+            Self::WireTypes => "portable or native",
         }
     }
 }
@@ -72,6 +79,7 @@ pub(super) struct Options {
     pub(super) cell_status: Option<CellStatus>,
     pub(super) allow_partial: Option<bool>,
     pub(super) timeout: Option<Duration>,
+    pub(super) wire_types: Option<WireTypes>,
 }
 
 impl Options {
@@ -103,6 +111,7 @@ impl Options {
                 let fits = (1..=MOST_SECONDS).contains(&seconds);
                 self.timeout = Some(fits.then_some(Duration::from_secs(seconds)).ok_or(wrong)?);
             }
+            Name::WireTypes => self.wire_types = Some(WireTypes::from_word(text).ok_or(wrong)?),
         }
         Ok(())
     }
@@ -114,6 +123,7 @@ impl Options {
             Name::CellStatus => self.cell_status = None,
             Name::AllowPartial => self.allow_partial = None,
             Name::Timeout => self.timeout = None,
+            Name::WireTypes => self.wire_types = None,
         }
     }
 
@@ -127,6 +137,7 @@ impl Options {
             }),
             Name::AllowPartial => self.allow_partial.map(|allowed| allowed.to_string()),
             Name::Timeout => self.timeout.map(|timeout| format!("{}s", timeout.as_secs())),
+            Name::WireTypes => self.wire_types.map(|types| types.word().to_owned()),
         }
     }
 
@@ -137,7 +148,13 @@ impl Options {
             cell_status: self.cell_status.or(others.cell_status),
             allow_partial: self.allow_partial.or(others.allow_partial),
             timeout: self.timeout.or(others.timeout),
+            wire_types: self.wire_types.or(others.wire_types),
         }
+    }
+
+    /// How an answer is to be put.
+    pub(super) fn form(&self) -> Form {
+        Form { cell_status: self.cell_status.unwrap_or_default(), types: self.wire_types.unwrap_or_default() }
     }
 
     /// What the headers of a call set; an empty header sets nothing.
@@ -181,6 +198,7 @@ mod tests {
             (Name::AllowPartial, "TRUE", "true"),
             (Name::Timeout, "30", "30s"),
             (Name::Timeout, "45 s", "45s"),
+            (Name::WireTypes, "Native", "native"),
         ] {
             options.set(name, good).unwrap();
             assert_eq!(options.text(name).as_deref(), Some(shown), "{good}");
@@ -199,6 +217,7 @@ mod tests {
             (Name::Timeout, "1.5"),
             (Name::Timeout, "86401"),
             (Name::Timeout, "30m"),
+            (Name::WireTypes, "arrow"),
         ] {
             assert!(options.set(name, bad).is_err(), "{name:?} = {bad}");
         }

@@ -32,7 +32,7 @@ impl Shared {
         let planned = if command.is_some() {
             Planned::of_schema(command::schema())
         } else {
-            self.planned(sql, request).await?
+            self.planned(sql, &principal, request).await?
         };
         let (dataset, parameters) = (planned.schema(), planned.parameter_schema());
         let handle = self.tickets.keep(Statement { planned, bound: None, command, principal })?;
@@ -52,13 +52,14 @@ impl Shared {
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let statement = self.tickets.statement(handle, principal)?;
         let batches = FlightRecordBatchStream::new_from_flight_data(stream.map_err(FlightError::from));
-        let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(|_| {
-            Status::invalid_argument("the parameters are no Arrow record batch: bind one row of values")
-        })?;
+        let batches: Vec<RecordBatch> = batches
+            .try_collect()
+            .await
+            .map_err(|_| status::sql("the parameters are no Arrow record batch: bind a row of values"))?;
         if statement.command.is_some() {
             return Err(status::sql("this statement has no parameters: write its value out"));
         }
-        let values = values(&batches, &statement.planned.parameter_schema())?;
+        let values = values(&batches)?;
         let bound = match self.engine.bind(&statement.planned, values).await {
             Ok(bound) => bound,
             Err(error) => return Err(status::of(&error, &query_id()?)),
@@ -122,30 +123,33 @@ pub(super) fn encoded(schema: &Schema) -> Result<Vec<u8>, Status> {
     message.map(|message| message.0.to_vec()).map_err(|_| status::encoding())
 }
 
-/// The one row of parameters, each converted to the type that was announced where that loses nothing.
-fn values(batches: &[RecordBatch], parameters: &SchemaRef) -> Result<Vec<ScalarValue>, Status> {
-    let mut rows = batches.iter().filter(|batch| batch.num_rows() > 0);
-    let (Some(batch), None) = (rows.next(), rows.next()) else {
-        return Err(Status::invalid_argument("bind exactly one row of parameters"));
-    };
-    if batch.num_rows() != 1 {
-        return Err(Status::invalid_argument("bind exactly one row of parameters"));
+/// Most rows of parameters: each is a question of its own to every node.
+const MOST_ROWS: usize = 100;
+
+/// The rows of parameters.
+fn values(batches: &[RecordBatch]) -> Result<Vec<Vec<ScalarValue>>, Status> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if !(1..=MOST_ROWS).contains(&rows) {
+        return Err(status::sql(format!("bind 1 to {MOST_ROWS} rows of parameters, not {rows}")));
     }
+    let of = |batch: &RecordBatch| (0..batch.num_rows()).map(|row| row_of(batch, row)).collect();
+    let rows: Result<Vec<Vec<_>>, Status> = batches.iter().map(of).collect();
+    Ok(rows?.into_iter().flatten().collect())
+}
+
+fn row_of(batch: &RecordBatch, row: usize) -> Result<Vec<ScalarValue>, Status> {
     let values = batch.columns().iter().enumerate().map(|(place, column)| {
-        let unreadable = |_| Status::invalid_argument(format!("parameter {} cannot be read", place + 1));
-        let value = ScalarValue::try_from_array(column, 0).map_err(unreadable)?;
-        match parameters.fields().get(place) {
-            Some(field) if *field.data_type() != value.data_type() => {
-                value.cast_to(field.data_type()).map_err(|_| {
-                    Status::invalid_argument(format!(
-                        "parameter {} does not fit its type, {}",
-                        place + 1,
-                        field.data_type()
-                    ))
-                })
-            }
-            _ => Ok(value),
-        }
+        let unreadable = |_| status::sql(format!("parameter {} cannot be read", place + 1));
+        ScalarValue::try_from_array(column, row).map(plain).map_err(unreadable)
     });
     values.collect()
+}
+
+/// Some clients wrap each value in a union of all the types they have.
+fn plain(value: ScalarValue) -> ScalarValue {
+    match value {
+        ScalarValue::Union(Some((_, inner)), ..) => *inner,
+        ScalarValue::Union(None, ..) => ScalarValue::Null,
+        value => value,
+    }
 }

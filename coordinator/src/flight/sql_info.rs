@@ -1,7 +1,7 @@
 //! What drivers ask about the server itself, in the union branches that they read.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arrow_flight::sql::metadata::{
@@ -9,9 +9,10 @@ use arrow_flight::sql::metadata::{
 };
 use arrow_flight::sql::{
     CommandGetSqlInfo, CommandGetXdbcTypeInfo, Nullable, Searchable, SqlInfo, SqlSupportsConvert,
-    XdbcDataType,
+    XdbcDataType, XdbcDatetimeSubcode,
 };
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, RecordBatch, UnionArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use tonic::Status;
 
@@ -21,7 +22,21 @@ static TYPES: LazyLock<Option<XdbcTypeInfoData>> = LazyLock::new(|| build_types(
 
 pub(super) fn sql_info(timeout: Duration, query: CommandGetSqlInfo) -> Result<RecordBatch, Status> {
     let infos = build_sql_info(timeout).map_err(|_| encoding())?;
-    query.into_builder(&infos).build().map_err(|_| encoding())
+    strict(&query.into_builder(&infos).build().map_err(|_| encoding())?).ok_or_else(encoding)
+}
+
+/// The batch in the reference schema, where no branch of the union is nullable: the builder says that lists and maps are.
+fn strict(batch: &RecordBatch) -> Option<RecordBatch> {
+    let [ids, values] = batch.columns() else { return None };
+    let values = values.as_any().downcast_ref::<UnionArray>()?;
+    let DataType::Union(branches, _) = values.data_type() else { return None };
+    let strict =
+        branches.iter().map(|(id, field)| (id, Arc::new(field.as_ref().clone().with_nullable(false))));
+    let (_, type_ids, offsets, children) = values.clone().into_parts();
+    let values = UnionArray::try_new(strict.collect(), type_ids, offsets, children).ok()?;
+    let field = Field::new("value", values.data_type().clone(), false);
+    let schema = Schema::new(vec![Field::new("info_name", DataType::UInt32, false), field]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(ids), Arc::new(values)]).ok()
 }
 
 pub(super) fn xdbc_types(query: CommandGetXdbcTypeInfo) -> Result<RecordBatch, Status> {
@@ -75,7 +90,7 @@ const TEXTS: [(SqlInfo, &str); 11] = [
     (SqlInfo::SqlProcedureTerm, ""),
 ];
 
-const BOOLEANS: [(SqlInfo, bool); 31] = [
+const BOOLEANS: [(SqlInfo, bool); 32] = [
     (SqlInfo::FlightSqlServerReadOnly, true),
     (SqlInfo::FlightSqlServerSql, true),
     (SqlInfo::FlightSqlServerSubstrait, false),
@@ -107,6 +122,7 @@ const BOOLEANS: [(SqlInfo, bool); 31] = [
     (SqlInfo::SqlSavepointsSupported, false),
     (SqlInfo::SqlNamedParametersSupported, false),
     (SqlInfo::SqlLocatorsUpdateCopy, false),
+    (SqlInfo::SqlStoredFunctionsUsingCallSyntaxSupported, false),
 ];
 
 const BITMASKS: [(SqlInfo, i32); 17] = [
@@ -195,40 +211,128 @@ fn conversions() -> BTreeMap<i32, Vec<i32>> {
     numeric.chain(temporal).chain([(Varchar as i32, among(&all))]).collect()
 }
 
+/// A type as ODBC describes it.
+struct Described {
+    name: &'static str,
+    data_type: XdbcDataType,
+    /// digits of numbers, bits of floating-point numbers, characters of the rest
+    size: i32,
+    /// the base that `size` counts digits in
+    radix: Option<i32>,
+    /// digits after the point: fewest and most
+    scale: Option<(i32, i32)>,
+    /// what can be written in brackets after the name
+    parameters: &'static [&'static str],
+    quoted: bool,
+    /// which of the moments it is: a date, a time, a timestamp
+    moment: Option<XdbcDatetimeSubcode>,
+}
+
+const PLAIN: Described = Described {
+    name: "BOOLEAN",
+    data_type: XdbcDataType::XdbcBit,
+    size: 1,
+    radix: None,
+    scale: None,
+    parameters: &[],
+    quoted: false,
+    moment: None,
+};
+
+const fn integer(name: &'static str, data_type: XdbcDataType, size: i32) -> Described {
+    Described { name, data_type, size, radix: Some(10), scale: Some((0, 0)), ..PLAIN }
+}
+
+const fn floating(name: &'static str, data_type: XdbcDataType, size: i32) -> Described {
+    Described { name, data_type, size, radix: Some(2), ..PLAIN }
+}
+
+const fn moment(
+    name: &'static str,
+    data_type: XdbcDataType,
+    size: i32,
+    digits: i32,
+    moment: XdbcDatetimeSubcode,
+) -> Described {
+    let scale = if digits > 0 { Some((0, digits)) } else { None };
+    Described { name, data_type, size, scale, quoted: true, moment: Some(moment), ..PLAIN }
+}
+
+/// Every type that an answer can have in the portable types, by its number as the specification wants it.
+const TYPES_OF_ANSWERS: [Described; 13] = [
+    PLAIN,
+    integer("TINYINT", XdbcDataType::XdbcTinyint, 3),
+    integer("BIGINT", XdbcDataType::XdbcBigint, 19),
+    Described {
+        name: "VARBINARY",
+        data_type: XdbcDataType::XdbcVarbinary,
+        size: i32::MAX,
+        quoted: true,
+        ..PLAIN
+    },
+    Described {
+        name: "DECIMAL",
+        data_type: XdbcDataType::XdbcDecimal,
+        size: 38,
+        radix: Some(10),
+        scale: Some((0, 38)),
+        parameters: &["precision", "scale"],
+        ..PLAIN
+    },
+    integer("INTEGER", XdbcDataType::XdbcInteger, 10),
+    integer("SMALLINT", XdbcDataType::XdbcSmallint, 5),
+    floating("REAL", XdbcDataType::XdbcFloat, 24),
+    floating("DOUBLE", XdbcDataType::XdbcDouble, 53),
+    Described {
+        name: "VARCHAR",
+        data_type: XdbcDataType::XdbcVarchar,
+        size: i32::MAX,
+        parameters: &["length"],
+        quoted: true,
+        ..PLAIN
+    },
+    // The code of dates and of years is the same number.
+    moment("DATE", XdbcDataType::XdbcDate, 10, 0, XdbcDatetimeSubcode::XdbcSubcodeYear),
+    moment("TIME", XdbcDataType::XdbcTime, 15, 6, XdbcDatetimeSubcode::XdbcSubcodeTime),
+    moment("TIMESTAMP", XdbcDataType::XdbcTimestamp, 26, 6, XdbcDatetimeSubcode::XdbcSubcodeTimestamp),
+];
+
 fn build_types() -> Result<XdbcTypeInfoData, ArrowError> {
     let mut types = XdbcTypeInfoDataBuilder::new();
-    for (name, data_type, size, quoted) in [
-        ("BOOLEAN", XdbcDataType::XdbcBit, 1, false),
-        ("INTEGER", XdbcDataType::XdbcInteger, 32, false),
-        ("BIGINT", XdbcDataType::XdbcBigint, 64, false),
-        ("DOUBLE", XdbcDataType::XdbcDouble, 53, false),
-        ("DECIMAL", XdbcDataType::XdbcDecimal, 38, false),
-        ("VARCHAR", XdbcDataType::XdbcVarchar, i32::MAX, true),
-        ("DATE", XdbcDataType::XdbcDate, 10, true),
-        ("TIMESTAMP", XdbcDataType::XdbcTimestamp, 26, true),
-    ] {
-        let quote = quoted.then(|| "'".to_owned());
-        types.append(XdbcTypeInfo {
-            type_name: name.to_owned(),
-            data_type,
-            column_size: Some(size),
-            literal_prefix: quote.clone(),
-            literal_suffix: quote,
-            create_params: None,
-            nullable: Nullable::NullabilityNullable,
-            case_sensitive: quoted,
-            searchable: Searchable::Full,
-            unsigned_attribute: (!quoted).then_some(false),
-            fixed_prec_scale: false,
-            auto_increment: None,
-            local_type_name: Some(name.to_owned()),
-            minimum_scale: None,
-            maximum_scale: None,
-            sql_data_type: data_type,
-            datetime_subcode: None,
-            num_prec_radix: (!quoted).then_some(2),
-            interval_precision: None,
-        });
-    }
+    TYPES_OF_ANSWERS.iter().for_each(|described| types.append(described.info()));
     types.build().map_err(|error| ArrowError::ExternalError(Box::new(error)))
+}
+
+impl Described {
+    fn info(&self) -> XdbcTypeInfo {
+        let quote = self.quoted.then(|| match self.data_type {
+            XdbcDataType::XdbcVarbinary => ("X'".to_owned(), "'".to_owned()),
+            _ => ("'".to_owned(), "'".to_owned()),
+        });
+        let (prefix, suffix) = quote.unzip();
+        let text = self.data_type == XdbcDataType::XdbcVarchar;
+        let parameters: Vec<String> = self.parameters.iter().map(|name| (*name).to_owned()).collect();
+        XdbcTypeInfo {
+            type_name: self.name.to_owned(),
+            data_type: self.data_type,
+            column_size: Some(self.size),
+            literal_prefix: prefix,
+            literal_suffix: suffix,
+            create_params: (!parameters.is_empty()).then_some(parameters),
+            nullable: Nullable::NullabilityNullable,
+            case_sensitive: text,
+            searchable: if text { Searchable::Full } else { Searchable::Basic },
+            unsigned_attribute: self.radix.map(|_| false),
+            fixed_prec_scale: false,
+            auto_increment: self.radix.map(|_| false),
+            local_type_name: Some(self.name.to_owned()),
+            minimum_scale: self.scale.map(|(fewest, _)| fewest),
+            maximum_scale: self.scale.map(|(_, most)| most),
+            // Moments are one type to ODBC, and which of them is in the next column.
+            sql_data_type: self.moment.map_or(self.data_type, |_| XdbcDataType::XdbcDatetime),
+            datetime_subcode: self.moment,
+            num_prec_radix: self.radix,
+            interval_precision: None,
+        }
+    }
 }

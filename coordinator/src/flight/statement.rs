@@ -50,12 +50,12 @@ impl Shared {
             command => command,
         };
         let asked = self.asked(request)?;
-        let cell_status = asked.cell_status.unwrap_or_default();
+        let form = asked.form();
         let context = Arc::new(self.context(principal, asked)?);
         let planned = if command.is_some() {
             Planned::of_schema(command::schema())
         } else {
-            let planned = self.engine.plan(sql, cell_status).await;
+            let planned = self.plans.plan(&self.engine, &context.principal, sql, form).await;
             planned.map_err(|error| status::of(&error, &context.id))?
         };
         Ok(Question { planned, context, command, ahead: None })
@@ -125,17 +125,27 @@ impl Shared {
     }
 
     /// The schema of what a statement answers, as it is sent.
-    pub(super) async fn schema_of<T>(&self, sql: &str, request: &Request<T>) -> Result<SchemaRef, Status> {
+    pub(super) async fn schema_of<T>(
+        &self,
+        sql: &str,
+        principal: &str,
+        request: &Request<T>,
+    ) -> Result<SchemaRef, Status> {
         if command::read(sql)?.is_some() {
             return Ok(command::schema());
         }
-        Ok(self.planned(sql, request).await?.schema())
+        Ok(self.planned(sql, principal, request).await?.schema())
     }
 
     /// A statement that is planned and not asked yet.
-    pub(super) async fn planned<T>(&self, sql: &str, request: &Request<T>) -> Result<Planned, Status> {
-        let cell_status = self.asked(request)?.cell_status.unwrap_or_default();
-        match self.engine.plan(sql, cell_status).await {
+    pub(super) async fn planned<T>(
+        &self,
+        sql: &str,
+        principal: &str,
+        request: &Request<T>,
+    ) -> Result<Planned, Status> {
+        let form = self.asked(request)?.form();
+        match self.plans.plan(&self.engine, principal, sql, form).await {
             Ok(planned) => Ok(planned),
             Err(error) => Err(status::of(&error, &query_id()?)),
         }

@@ -34,7 +34,7 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion::prelude::SessionConfig;
 
-use crate::catalogue::{CATALOG, Catalogue, PUBLIC, SYSTEM};
+use crate::catalogue::{CATALOG, Catalogue, INFORMATION, InformationSchema, PUBLIC, SYSTEM};
 use crate::dispatch::Federation;
 use crate::split::{ConstantsOutside, SplitAggregates};
 
@@ -44,8 +44,12 @@ const MERGE_MEMORY: usize = 1 << 30;
 /// A session over the catalogue. It is cloned for each question.
 pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) -> Result<SessionState> {
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(PUBLIC, catalogue.public()?)?;
-    catalog.register_schema(SYSTEM, catalogue.system(federation)?)?;
+    let schemas = [(PUBLIC, catalogue.public()?), (SYSTEM, catalogue.system(federation)?)];
+    let information = InformationSchema::over(&schemas)?;
+    for (name, schema) in schemas {
+        catalog.register_schema(name, schema)?;
+    }
+    catalog.register_schema(INFORMATION, Arc::new(information))?;
     let runtime =
         RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MERGE_MEMORY))).build_arc()?;
     let mut session = SessionStateBuilder::new()
@@ -76,7 +80,8 @@ fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, PUBLIC)
         .with_create_default_catalog_and_schema(false)
-        .with_information_schema(true)
+        // Ours is registered as any other schema.
+        .with_information_schema(false)
         // Releases are small: one thread merges them faster than two can share them.
         .with_target_partitions(1);
     let options = config.options_mut();

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::util::display::FormatOptions;
 use jigsaw_proto::types::MAX_PRECISION;
 
 use crate::cell_status::Part;
@@ -16,6 +17,38 @@ use crate::query::QueryError;
 pub(crate) const CELL: &str = "jigsaw.cell";
 /// Field metadata key of a column of [`Part`]: the place of the column it is about, from 0.
 const ABOUT: &str = "jigsaw.about";
+
+/// Which Arrow types an answer is sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum WireTypes {
+    /// those that every driver in the field reads
+    #[default]
+    Portable,
+    /// those that the engine has: views, dictionaries, unsigned numbers, nanoseconds, spans
+    Native,
+}
+
+impl WireTypes {
+    /// `portable` or `native`
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Native => "native",
+        }
+    }
+
+    /// The choice of that word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Portable, Self::Native].into_iter().find(|types| types.word().eq_ignore_ascii_case(word))
+    }
+
+    fn of(self, data_type: &DataType) -> DataType {
+        match self {
+            Self::Native => data_type.clone(),
+            Self::Portable => portable(data_type),
+        }
+    }
+}
 
 /// What is said of the columns of an answer beside their types.
 #[derive(Debug, Default)]
@@ -43,61 +76,98 @@ impl Marking {
 }
 
 /// The schema of an answer as it is announced and sent. Every column is nullable: disclosure control may withhold any cell.
-pub(crate) fn wire_schema(schema: &Schema, marking: &Marking) -> SchemaRef {
+pub(crate) fn wire_schema(schema: &Schema, types: WireTypes, marking: &Marking) -> SchemaRef {
     let fields = schema.fields().iter().zip(marking.metadata(schema.fields().len()));
     let fields = fields.map(|(field, metadata)| {
-        Field::new(field.name(), wire_type(field.data_type()), true).with_metadata(metadata)
+        Field::new(field.name(), types.of(field.data_type()), true).with_metadata(metadata)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The batch with exactly the columns of `schema`.
-pub(crate) fn to_wire(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        if column.data_type() == field.data_type() {
-            Ok(Arc::clone(column))
-        } else {
-            cast(column, field.data_type())
-        }
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>();
-    columns
-        .and_then(|columns| RecordBatch::try_new(Arc::clone(schema), columns))
-        .map_err(|error| QueryError::internal(error.to_string()))
+/// The columns of a table in the types that a question for them is answered in.
+pub(crate) fn portable_field(field: &Field) -> Field {
+    Field::new(field.name(), portable(field.data_type()), field.is_nullable())
+        .with_metadata(field.metadata().clone())
 }
 
-/// No views, dictionaries, unsigned or half-wide numbers; timestamps in microseconds; spans and NULLs as text.
-fn wire_type(data_type: &DataType) -> DataType {
-    match data_type {
+/// The batch with exactly the columns of `schema`.
+///
+/// # Errors
+/// A value that does not fit: it is not made NULL.
+pub(crate) fn to_wire(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
+    let options = CastOptions { safe: false, format_options: FormatOptions::default() };
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() {
+            return Ok(Arc::clone(column));
+        }
+        cast_with_options(column, field.data_type(), &options).map_err(|_| unfitting(field))
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| QueryError::internal(error.to_string()))
+}
+
+fn unfitting(field: &Field) -> QueryError {
+    QueryError::sql(format!(
+        "a value of {} does not fit {}, as which every client can read it: cast it to text, or SET jigsaw.wire_types = native",
+        field.name(),
+        field.data_type()
+    ))
+}
+
+/// No views, dictionaries, runs, unsigned or half-wide numbers, at any depth; timestamps in microseconds; spans and NULLs as text.
+fn portable(data_type: &DataType) -> DataType {
+    let wanted = match data_type {
         DataType::Utf8View
         | DataType::LargeUtf8
         | DataType::Null
         | DataType::Interval(_)
         | DataType::Duration(_) => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
         DataType::Float16 => DataType::Float32,
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
         DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
         DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
-        DataType::Decimal32(precision, scale)
-        | DataType::Decimal64(precision, scale)
-        | DataType::Decimal256(precision, scale) => {
-            DataType::Decimal128((*precision).min(MAX_PRECISION), *scale)
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
         }
-        DataType::Dictionary(_, values) => wire_type(values),
-        DataType::List(field) | DataType::LargeList(field) | DataType::ListView(field) => {
-            DataType::List(Arc::new(Field::new(field.name(), wire_type(field.data_type()), true)))
+        DataType::Decimal256(precision, scale) if *precision <= MAX_PRECISION => {
+            DataType::Decimal128(*precision, *scale)
         }
+        DataType::Decimal256(..) => DataType::Utf8,
+        DataType::Dictionary(_, values) => portable(values),
+        DataType::RunEndEncoded(_, values) => portable(values.data_type()),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _) => DataType::List(inner(field, true)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| inner(field, true)).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(map_entries(entries), *sorted),
         other => other.clone(),
-    }
+    };
+    if can_cast_types(data_type, &wanted) { wanted } else { data_type.clone() }
+}
+
+fn inner(field: &FieldRef, nullable: bool) -> FieldRef {
+    Arc::new(Field::new(field.name(), portable(field.data_type()), nullable))
+}
+
+/// Keys cannot be NULL, nor entries.
+fn map_entries(entries: &FieldRef) -> FieldRef {
+    let DataType::Struct(fields) = entries.data_type() else { return Arc::clone(entries) };
+    let fields = fields.iter().enumerate().map(|(place, field)| inner(field, place > 0)).collect();
+    Arc::new(Field::new(entries.name(), DataType::Struct(fields), false))
 }
 
 /// The type a parameter is announced with: what the planner inferred, as clients can bind it; text where it could not tell.
-pub(crate) fn parameter_type(inferred: Option<DataType>) -> DataType {
+/// Moments are in milliseconds: JDBC binds as many of them, whatever the unit that is announced.
+pub(crate) fn parameter_type(inferred: Option<&DataType>) -> DataType {
     match inferred {
         None | Some(DataType::Null | DataType::Interval(IntervalUnit::MonthDayNano)) => DataType::Utf8,
-        Some(data_type) => wire_type(&data_type),
+        Some(DataType::Timestamp(_, zone)) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        Some(DataType::Time32(_) | DataType::Time64(_)) => DataType::Time32(TimeUnit::Millisecond),
+        Some(data_type) => portable(data_type),
     }
 }

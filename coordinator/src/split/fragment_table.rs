@@ -159,7 +159,7 @@ impl Asking {
         let answer = cell
             .get_or_try_init(async || {
                 let released = self.federation.ask(&self.context, fragment, Arc::clone(schema), only).await?;
-                Ok::<_, QueryError>(Arc::new(released))
+                Ok::<_, QueryError>(released)
             })
             .await?;
         Ok(Arc::clone(answer))

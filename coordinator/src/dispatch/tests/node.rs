@@ -42,6 +42,8 @@ pub(super) enum Manner {
     Refuses(RefusalCode),
     Fails,
     NeverBegins,
+    /// well, after so many milliseconds
+    Slowly(u64),
     BreaksOff,
     NeverEnds,
     WithoutManifest,
@@ -223,6 +225,7 @@ impl FlightService for Answering {
             Manner::Refuses(code) => return Err(Refusal::new(code, "these words").to_status(self.id)),
             Manner::Fails => return Err(Status::internal("row 7 has the value 'secret'")),
             Manner::NeverBegins => return std::future::pending().await,
+            Manner::Slowly(time) => tokio::time::sleep(std::time::Duration::from_millis(time)).await,
             _ => {}
         }
         let head = stream::iter(messages.clone().into_iter().take(1).map(Ok));
