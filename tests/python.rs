@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Policy};
@@ -23,6 +24,9 @@ pub(crate) struct Environment {
 impl Environment {
     /// Its Python; `None` where this machine has no Python at all.
     pub(crate) fn python(&self) -> Option<PathBuf> {
+        // Tests share environments, and run at the same time.
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         Command::new("python3").arg("--version").output().ok().filter(|output| output.status.success())?;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
         let (done, packages) = (folder.join("installed"), self.packages.join(" "));

@@ -79,9 +79,18 @@ impl Marking {
 pub(crate) fn wire_schema(schema: &Schema, types: WireTypes, marking: &Marking) -> SchemaRef {
     let fields = schema.fields().iter().zip(marking.metadata(schema.fields().len()));
     let fields = fields.map(|(field, metadata)| {
-        Field::new(field.name(), types.of(field.data_type()), true).with_metadata(metadata)
+        let data_type = types.of(field.data_type());
+        let digits = digits(&data_type).into_iter().flatten();
+        Field::new(field.name(), data_type, true).with_metadata(metadata.into_iter().chain(digits).collect())
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The digits of an exact number, which JDBC reads beside the type and not from it.
+fn digits(data_type: &DataType) -> Option<[(String, String); 2]> {
+    let DataType::Decimal128(precision, scale) = data_type else { return None };
+    let pair = |key: &str, value: String| (format!("ARROW:FLIGHT:SQL:{key}"), value);
+    Some([pair("PRECISION", precision.to_string()), pair("SCALE", scale.to_string())])
 }
 
 /// The columns of a table in the types that a question for them is answered in.

@@ -93,7 +93,7 @@ func (q *quirks) SampleTableSchemaMetadata(table string, dt arrow.DataType) arro
 		said["TYPE_NAME"], said["IS_CASE_SENSITIVE"] = "BIGINT", "0"
 		said["PRECISION"], said["SCALE"] = "19", "0"
 	} else {
-		said["TYPE_NAME"], said["IS_CASE_SENSITIVE"] = "TEXT", "1"
+		said["TYPE_NAME"], said["IS_CASE_SENSITIVE"] = "VARCHAR", "1"
 	}
 	metadata := map[string]string{}
 	for name, value := range said {
