@@ -75,7 +75,7 @@ async fn flights_and_schemas_are_told_and_actions_listed() {
     assert!(all.contains_key("jigsaw.public.property") && all.contains_key("jigsaw.system.nodes"), "{all:?}");
     assert!(all["jigsaw.public.property"].field_with_name("wall_type").is_ok());
     let some = flights(&mut ada, "system.").await.unwrap();
-    assert_eq!(some.keys().collect::<Vec<_>>().len(), 3, "{some:?}");
+    assert_eq!(some.keys().collect::<Vec<_>>().len(), 4, "{some:?}");
 
     let path = |names: &[&str]| FlightDescriptor::new_path(names.iter().map(ToString::to_string).collect());
     for names in [&["jigsaw", "public", "property"][..], &["public", "property"], &["property"]] {
