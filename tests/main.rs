@@ -36,6 +36,9 @@ mod object_store;
 /// The command `jigsaw`: formats, exit codes, what goes where.
 mod cli;
 
+/// The shell of `jigsaw` on a terminal: completion, history, cancelling, sizes, colours.
+mod shell;
+
 /// Sessions keep what their owner set, for their owner; questions can be followed and cancelled by who asked them.
 mod sessions;
 

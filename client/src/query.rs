@@ -1,6 +1,8 @@
 //! One statement: plan it, stream its answer, show progress meanwhile, and say what there is to say after it.
 
 use std::future::pending;
+use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use tokio::time::timeout;
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::cli::CellStatus;
 use crate::command::Ask;
@@ -169,7 +171,7 @@ async fn exchange(
         _ => None,
     };
     let request = decorate(session.request(ticket), ask);
-    let rows = session.flight.do_get(request).await?;
+    let rows = fetch(session, request, &mut reports, &mut progress).await?;
     session.keep(rows.metadata());
     let (mut answer, metadata) = decode(rows.into_inner());
     let mut first = None;
@@ -177,9 +179,7 @@ async fn exchange(
         let message = tokio::select! {
             message = answer.try_next() => message.map_err(|error| broken(error, &query_id))?,
             report = next(&mut reports) => {
-                if let (Some(progress), Some(body)) = (&mut progress, report) {
-                    progress.show(&body)?;
-                }
+                show(&mut progress, report)?;
                 continue;
             }
         };
@@ -209,6 +209,30 @@ async fn exchange(
         planned,
         first: first.unwrap_or(planned),
     })
+}
+
+/// Waits for the head of the answer, which the server sends when the nodes have answered.
+async fn fetch(
+    session: &Session,
+    request: Request<Ticket>,
+    reports: &mut Option<Reports>,
+    progress: &mut Option<Progress<'_>>,
+) -> Result<Response<Streaming<FlightData>>, Failure> {
+    let mut flight = session.flight.clone();
+    let mut head = pin!(flight.do_get(request));
+    loop {
+        tokio::select! {
+            head = &mut head => return Ok(head?),
+            report = next(reports) => show(progress, report)?,
+        }
+    }
+}
+
+fn show(progress: &mut Option<Progress<'_>>, report: Option<Bytes>) -> io::Result<()> {
+    match (progress, report) {
+        (Some(progress), Some(body)) => progress.show(&body),
+        _ => Ok(()),
+    }
 }
 
 /// Has the statement planned; gives the query's id and the ticket for its rows.
@@ -255,7 +279,7 @@ async fn watch(session: &mut Session, query_id: &str) -> Option<Reports> {
     let action =
         Action { r#type: "jigsaw.progress".to_owned(), body: Bytes::copy_from_slice(query_id.as_bytes()) };
     let request = session.request(action);
-    session.flight.do_action(request).await.ok().map(tonic::Response::into_inner)
+    session.flight.do_action(request).await.ok().map(Response::into_inner)
 }
 
 /// The next report; never completes once there are no more.

@@ -29,7 +29,7 @@ use crate::output::OutputFile;
 use crate::query::{self, Written};
 use crate::render::{Kept, Look, Renderer};
 use crate::settings::Settings;
-use crate::surroundings::{Surroundings, Terminal, printable};
+use crate::surroundings::{Surroundings, Terminal, hear_interrupts, printable};
 use crate::{dry_run, sign_on};
 use commands::{Command, Picture};
 use editor::{Editor, Read};
@@ -53,7 +53,8 @@ pub(crate) async fn run(
     options: Options,
     around: &mut Surroundings<'_>,
 ) -> Result<(), Failure> {
-    listen().await;
+    // It may be meant for the pager.
+    hear_interrupts().await;
     let (up, all) = until_interrupted(sign_on::try_out(settings)).await?;
     let mut session = connect(settings).await?;
     let version = env!("CARGO_PKG_VERSION");
@@ -328,15 +329,6 @@ fn include(file: &std::path::Path) -> Result<Vec<Item>, Failure> {
     let text = fs::read_to_string(file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
     Ok(script::cut(&text))
-}
-
-/// From now on Ctrl-C does not end the process, whether or not somebody waits for it: it may be meant for the pager.
-async fn listen() {
-    tokio::select! {
-        biased;
-        _ = tokio::signal::ctrl_c() => {}
-        () = std::future::ready(()) => {}
-    }
 }
 
 /// Work that Ctrl-C ends.

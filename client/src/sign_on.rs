@@ -10,7 +10,7 @@ use crate::connect::connect;
 use crate::failure::Failure;
 use crate::profiles::{self, Profile};
 use crate::settings::{self, Named, Settings, Token};
-use crate::surroundings::{Surroundings, printable};
+use crate::surroundings::{Surroundings, hear_interrupts, printable};
 use crate::{command, query};
 
 const STATUSES: &str = "SELECT status FROM system.nodes";
@@ -30,7 +30,7 @@ pub(crate) async fn sign_on(
     }
     let Named { server, token, ca, .. } = settings::named(flags, Profile::default(), around)?;
     let token = match token {
-        None if around.terminal.stdin => typed(around)?,
+        None if around.terminal.stdin => typed(around).await?,
         token => token,
     };
     let (ca, token) = (ca.as_deref().map(absolute).transpose()?, token.map(placed).transpose()?);
@@ -55,7 +55,9 @@ pub(crate) async fn sign_on(
 }
 
 /// Asks on the terminal, without an echo.
-fn typed(around: &mut Surroundings<'_>) -> Result<Option<Token>, Failure> {
+async fn typed(around: &mut Surroundings<'_>) -> Result<Option<Token>, Failure> {
+    // An end in the middle would leave a terminal that shows nothing of what is typed.
+    hear_interrupts().await;
     around.stderr.write_all(b"Access token (not shown; empty for none): ")?;
     around.stderr.flush()?;
     let token = rpassword::read_password().map_err(|error| match error.kind() {

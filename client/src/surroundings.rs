@@ -70,6 +70,15 @@ impl Terminal {
     }
 }
 
+/// From now on Ctrl-C does not end the process, whether or not somebody waits for it.
+pub(crate) async fn hear_interrupts() {
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => {}
+        () = std::future::ready(()) => {}
+    }
+}
+
 /// Text that came over the wire, made safe to print: control characters (escape sequences, bells) are spelt out.
 pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -124,6 +124,7 @@ fn tile(
     let said = match (line, figure) {
         (0, _) => borough.short.to_owned(),
         (_, None) => "-".to_owned(),
+        (_, Some(Figure::Known(_, text))) if text.len() < width => text.clone(),
         (_, Some(Figure::Known(size, _))) => short(*size),
         (_, Some(other)) => other.text().to_owned(),
     };

@@ -126,7 +126,7 @@ fn a_map_tells_withheld_from_absent_and_names_what_it_cannot_place() {
     let batch =
         answer(&["camden", "barnet", "hackney", "lantern-trust"], &[Some(1200), Some(0), None, Some(35)]);
     let map = text(Chart::Map, Medium::Screen(WIDE), &batch);
-    assert!(map.contains("██Cam██") && map.contains(" 1.2k "), "{map}");
+    assert!(map.contains("██Cam██") && map.contains(" 1200 "), "{map}");
     assert!(map.contains("··Bnt··"), "nought is a figure: {map}");
     assert!(map.contains("//Hac//") && map.contains("[c]"), "{map}");
     assert!(map.contains("/[c]/ withheld") && map.contains("- not in the answer"), "{map}");

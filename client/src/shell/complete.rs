@@ -117,7 +117,10 @@ fn command_of(sentence: &str) -> Option<&str> {
 
 fn argument(command: &str, word: &str, names: &Names) -> Vec<Candidate> {
     match command {
-        "\\d" | "\\dt" | "\\policy" => matching(names.datasets.keys().map(String::as_str), word),
+        "\\d" | "\\dt" | "\\policy" => {
+            let datasets = names.datasets.keys().map(String::as_str);
+            matching(datasets.filter(|name| !name.starts_with("system.")), word)
+        }
         "\\chart" => matching(["bar", "line", "map"], word),
         "\\format" => {
             matching(["table", "csv", "json", "ndjson", "markdown", "vertical", "parquet", "arrow"], word)

@@ -62,13 +62,15 @@ impl Names {
         for batch in &batches {
             let (Some(datasets), Some(columns)) = (texts(batch, 0), texts(batch, 1)) else { continue };
             for (dataset, column) in datasets.into_iter().zip(columns) {
-                names.datasets.entry(dataset).or_default().push(column);
+                if is_printable(&dataset) && is_printable(&column) {
+                    names.datasets.entry(dataset).or_default().push(in_sql(column));
+                }
             }
         }
         let command = CommandGetSqlInfo { info: LISTS.map(|list| list as u32).to_vec() };
         // An older server without lists still has datasets.
         if let Ok((_, batches)) = query::collect_command(session, &ask, &command).await {
-            names.functions = batches.iter().flat_map(lists).collect();
+            names.functions = batches.iter().flat_map(lists).filter(|name| is_printable(name)).collect();
         }
         names.functions.sort();
         names.functions.dedup();
@@ -90,6 +92,21 @@ impl Names {
              Where each may be used is in the coordinator's README; \\explain says it of a statement.\n",
             AGGREGATES.join(" ")
         )
+    }
+}
+
+/// Names go to the terminal as they are; one with an escape sequence is not for it.
+fn is_printable(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(char::is_control)
+}
+
+/// A name as SQL takes it: in quotes, unless it is what SQL makes of it without them.
+fn in_sql(name: String) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
+    if name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        name
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
     }
 }
 

@@ -128,6 +128,7 @@ fn names_complete_where_they_can_stand() {
     assert_eq!(completed("SELECT 1 FROM system.^"), ["SELECT 1 FROM system.nodes"]);
     assert_eq!(completed("\\pol^"), ["\\policy"]);
     assert_eq!(completed("\\policy sens^"), ["\\policy sensor_reading"]);
+    assert_eq!(completed("\\d sys^"), [""; 0]);
     assert_eq!(completed("\\format nd^"), ["\\format ndjson"]);
     assert_eq!(completed("\\explain SELECT wall^"), ["\\explain SELECT wall_type"]);
     assert_eq!(completed("^"), [""; 0]);

@@ -156,9 +156,14 @@ async fn a_terminal_gets_fitting_tables_progress_and_dim_nulls() {
     assert!(!ran.text().contains('\u{1b}'), "no colour was wanted");
     let ran = Call { terminal, ..Call::new(&coordinator, &["query", "rows"]) }.run().await;
     assert!(ran.text().contains("\u{1b}[2m"), "null is dim: {:?}", ran.text());
-    let ran = Call { terminal, ..Call::new(&coordinator, &["query", "slow"]) }.run().await;
     let line = "\r\u{1b}[K1 of 2 nodes answered, waiting for camden\r\u{1b}[K[1] ";
-    assert!(ran.stderr.starts_with(line), "{:?}", ran.stderr);
+    for sql in ["slow", "late"] {
+        let ran = Call { terminal, ..Call::new(&coordinator, &["query", sql]) }.run().await;
+        assert!(ran.stderr.starts_with(line), "{sql}: {:?}", ran.stderr);
+    }
+    let dumb =
+        Call { terminal, ..Call::new(&coordinator, &["query", "late"]).set("TERM", "dumb") }.run().await;
+    assert!(dumb.stderr.starts_with("[1] ") && !dumb.text().contains('│'), "{}", dumb.text());
     let ran = Call::new(&coordinator, &["query", "slow"]).run().await;
     assert!(ran.stderr.starts_with("[1] "), "no progress in a pipe: {:?}", ran.stderr);
 }
