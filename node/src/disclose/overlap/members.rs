@@ -39,8 +39,7 @@ impl Members {
     /// The entities of some holdings, of all kinds of entity.
     pub(super) fn of(holdings: impl Iterator<Item = Holding>) -> Self {
         let mut members: Vec<u64> = holdings.map(member).collect();
-        // They come in the order of their keys, as good as sorted.
-        members.sort();
+        members.sort_unstable();
         Self(members)
     }
 
@@ -58,9 +57,12 @@ impl Members {
     }
 
     /// Everybody of several cells. Rows of an entity that is in more than one of them add up; amounts are left out.
+    #[expect(
+        clippy::stable_sort_primitive,
+        reason = "a stable sort finds the cells, each in order, and merges them"
+    )]
     pub(super) fn union<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
         let mut words: Vec<u64> = cells.flat_map(|cell| &cell.0).map(|word| word & (ENTITY | ROWS)).collect();
-        // A stable sort finds the cells, each in order, and merges them.
         words.sort();
         let mut union: Vec<u64> = Vec::with_capacity(words.len());
         for word in words {
