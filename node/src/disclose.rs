@@ -25,6 +25,7 @@ mod threshold;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
@@ -36,6 +37,8 @@ use crate::execute::Raw;
 use crate::secret::Secret;
 use crate::validate::Approved;
 use cells::Cells;
+
+use overlap::Answer;
 
 pub(crate) use overlap::Guard;
 
@@ -91,6 +94,40 @@ pub(crate) enum Error {
     Memory(#[from] std::io::Error),
 }
 
+/// A question, and when its answer began to be computed.
+#[derive(Debug)]
+pub(crate) struct Question {
+    words: String,
+    begun: Instant,
+}
+
+impl Question {
+    /// Of an approved fragment and the files as they are now.
+    pub(crate) fn of(approved: &Approved) -> Self {
+        let words = if approved.is_guarded() { words(approved) } else { String::new() };
+        Self { words, begun: Instant::now() }
+    }
+}
+
+/// What decides about the answer: the fragment, the policies, the files.
+fn words(approved: &Approved) -> String {
+    let states = approved.states();
+    let states = states.iter().map(|(dataset, state)| format!("\n{dataset}\n{state}"));
+    [approved.plan_key()].into_iter().chain(states).collect()
+}
+
+/// The release that a question had, where it would have the same again; and how long that took.
+pub(crate) fn again(
+    question: &Question,
+    approved: &Approved,
+    by: &Discloser,
+    query: &QueryId,
+) -> Option<(Release, Duration)> {
+    let guarded = approved.is_guarded() && approved.mode() == ReleaseMode::Protected;
+    let Answer { batch, fired, took } = guarded.then(|| by.guard.again(&question.words)).flatten()?;
+    Some((released(batch, fired, approved, by, query), took))
+}
+
 /// Applies the rules.
 ///
 /// # Errors
@@ -100,15 +137,23 @@ pub(crate) fn disclose(
     approved: &Approved,
     by: &Discloser,
     query: &QueryId,
+    question: Question,
 ) -> Result<Release, Error> {
-    let keys = approved.fragment().keys.len();
     let (batch, fired) = match approved.mode() {
         ReleaseMode::Open => (raw.columns().clone(), Fired::new()),
-        ReleaseMode::Protected => {
-            let (batch, fired) = protected(raw, approved, by)?;
-            (ordered(&batch, keys)?, fired)
-        }
+        ReleaseMode::Protected => protected(raw, approved, by, question)?,
     };
+    Ok(released(batch, fired, approved, by, query))
+}
+
+fn released(
+    batch: RecordBatch,
+    fired: Fired,
+    approved: &Approved,
+    by: &Discloser,
+    query: &QueryId,
+) -> Release {
+    let keys = approved.fragment().keys.len();
     let cells = batch.num_rows() * batch.num_columns().saturating_sub(keys);
     let withheld: usize = match approved.mode() {
         ReleaseMode::Open => 0,
@@ -126,19 +171,30 @@ pub(crate) fn disclose(
         rules: rules(approved).into_iter().map(str::to_owned).collect(),
         data_as_of: approved.data_as_of(),
     };
-    Ok(Release { batch, manifest, fired })
+    Release { batch, manifest, fired }
 }
 
-fn protected(raw: &Raw, approved: &Approved, by: &Discloser) -> Result<(RecordBatch, Fired), Error> {
+fn protected(
+    raw: &Raw,
+    approved: &Approved,
+    by: &Discloser,
+    question: Question,
+) -> Result<(RecordBatch, Fired), Error> {
     let mut cells = Cells::of(raw, approved)?;
     threshold::apply(&mut cells);
     dominance::apply(&mut cells);
     class::apply(&mut cells)?;
     perturbation::apply(&mut cells, &by.secret);
     rounding::apply(&mut cells);
-    by.guard.apply(&mut cells)?;
+    let told = by.guard.apply(&mut cells)?;
     let fired = cells.fired().clone();
-    Ok((cells.into_batch()?, fired))
+    let batch = ordered(&cells.into_batch()?, approved.fragment().keys.len())?;
+    // Files that have changed since may be the ones that were read.
+    if let Some(told) = told.filter(|_| question.words == words(approved)) {
+        let answer = Answer { batch: batch.clone(), fired: fired.clone(), took: question.begun.elapsed() };
+        by.guard.remember(question.words, told, answer);
+    }
+    Ok((batch, fired))
 }
 
 /// The rules that the policy applies, whether they took anything or not.

@@ -3,6 +3,7 @@
 //! The plan is built message by message, never from SQL text. Every aggregation is complete at the node: no partial state
 //! of the engine's own ever leaves this module.
 
+mod bounds;
 mod contributors;
 mod expr;
 mod guarded;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -29,9 +30,10 @@ use tokio::time::Instant;
 
 pub(crate) use expr::engine_type;
 pub(crate) use guarded::Guarded;
-pub(crate) use holders::Holders;
-pub(crate) use holdings::Holding;
+pub(crate) use holders::{Held, Holders, Holding};
 pub(crate) use session::Engine;
+
+use measure::Behind;
 
 use crate::secret::Secret;
 use crate::validate::Approved;
@@ -42,6 +44,7 @@ pub struct Raw {
     released: RecordBatch,
     groups: Vec<Holders>,
     cells: Vec<Vec<Holders>>,
+    spared: Duration,
 }
 
 impl Raw {
@@ -53,6 +56,11 @@ impl Raw {
     /// For each kind of entity, who is behind each group. Empty when open.
     pub(crate) fn groups(&self) -> &[Holders] {
         &self.groups
+    }
+
+    /// How much longer it would have taken to count who is behind the cells, had it not been proved that they are enough.
+    pub(crate) fn spared(&self) -> Duration {
+        self.spared
     }
 
     /// The same for those who contribute to one measure.
@@ -123,9 +131,13 @@ fn kind(error: &DataFusionError) -> &'static str {
 /// Runs an approved fragment. Dropping the future stops the work.
 pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Duration) -> Result<Raw, Error> {
     let run = async {
-        let plan = engine.plan(approved).await?;
-        let batches = collect(Arc::clone(&plan), engine.task()).await.map_err(Error::run)?;
-        raw(approved, &plan.schema(), &batches).map_err(Error::run)
+        if let Some(raw) = proved(approved, engine).await? {
+            return Ok(raw);
+        }
+        let (batch, released) = computed(approved, engine, Behind::Holders).await?;
+        let behind = batch.columns().get(released.num_columns()..).unwrap_or(&[]);
+        let (groups, cells) = holders(approved, behind).map_err(Error::run)?;
+        Ok(Raw { released, groups, cells, spared: Duration::ZERO })
     };
     let ends = Instant::now() + deadline;
     let raw = tokio::time::timeout_at(ends, run).await.map_err(|_| Error::Deadline)??;
@@ -133,33 +145,56 @@ pub(crate) async fn execute(approved: &Approved, engine: &Engine, deadline: Dura
     if Instant::now() < ends { Ok(raw) } else { Err(Error::Deadline) }
 }
 
-/// The logical plan of a fragment: its input, the complete aggregation with contributor counts, and the final columns.
+/// The same without a look at who is behind the cells, if it can be proved that there are enough.
+async fn proved(approved: &Approved, engine: &Engine) -> Result<Option<Raw>, Error> {
+    let Some(proof) = engine.proof(approved).await else { return Ok(None) };
+    let (batch, released) = computed(approved, engine, Behind::Evidence).await?;
+    if !proof.succeeds(&batch, released.num_columns()) || !proof.holds_of(approved) {
+        engine.unproved(approved);
+        return Ok(None);
+    }
+    let enough = || approved.entity_kinds().iter().map(|_| Holders::Enough(approved.threshold())).collect();
+    let cells = approved.fragment().measures.iter().map(|_| enough()).collect();
+    Ok(Some(Raw { released, groups: enough(), cells, spared: proof.spared() }))
+}
+
+/// All columns of a fragment's plan, and those of them that a release may have.
+async fn computed(
+    approved: &Approved,
+    engine: &Engine,
+    behind: Behind,
+) -> Result<(RecordBatch, RecordBatch), Error> {
+    let plan = engine.plan(approved, behind).await?;
+    let batches = collect(Arc::clone(&plan), engine.task()).await.map_err(Error::run)?;
+    let batch = concat_batches(&plan.schema(), &batches).map_err(|error| Error::run(error.into()))?;
+    let released = released(approved, &batch).map_err(Error::run)?;
+    Ok((batch, released))
+}
+
+/// The logical plan of a fragment: its input, the complete aggregation with what is asked of those behind it, and the final columns.
 fn logical(
     approved: &Approved,
     tables: &relation::Tables,
     node: &str,
+    behind: Behind,
     secret: Secret,
 ) -> Result<LogicalPlan, DataFusionError> {
     let input = relation::lower(approved, tables, node)?;
-    measure::aggregate(approved, input, secret)
+    measure::aggregate(approved, input, behind, secret)
 }
 
-fn raw(approved: &Approved, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Raw, DataFusionError> {
-    let batch = concat_batches(schema, batches)?;
+fn released(approved: &Approved, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
     let wanted = approved.columns();
     let columns =
         batch.columns().iter().zip(wanted).map(|(column, (_, data_type))| exactly(column, data_type));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let fields: Vec<Field> =
         wanted.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
-    let released = RecordBatch::try_new_with_options(
+    Ok(RecordBatch::try_new_with_options(
         Arc::new(Schema::new(fields)),
         columns,
         &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
-    )?;
-    let behind = batch.columns().get(wanted.len()..).unwrap_or(&[]);
-    let (groups, cells) = holders(approved, behind)?;
-    Ok(Raw { released, groups, cells })
+    )?)
 }
 
 /// Who is behind the groups, and behind the cells of each measure.

@@ -21,6 +21,7 @@ use jigsaw_proto::contract::{Contract, Role};
 use jigsaw_proto::release::DatasetDescription;
 
 pub(crate) use cells::first_bad_cell;
+pub(crate) use kept::Shelf;
 
 use crate::disclose::policy::Policy;
 use crate::settings::DatasetSettings;
@@ -115,6 +116,11 @@ impl Dataset {
     /// The table, with exactly the contract's columns: its files in the state `state`, or their rows where they are few.
     pub(crate) async fn table(&self, state: &str, session: &SessionState) -> Arc<dyn TableProvider> {
         self.opened.kept.or(&self.opened.provider, state, self.opened.files.bytes(), session).await
+    }
+
+    /// Whether its files are on this machine, and too large for their rows to be kept in memory.
+    pub(crate) fn has_many_rows(&self) -> bool {
+        self.opened.files.bytes().is_some_and(kept::is_large)
     }
 
     #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
+use chrono::NaiveDate;
 use futures::future::join_all;
 use harness::data::{DatasetFiles, Format, NodeData, Result};
 use harness::federation::{Federation, Line, Policy};
@@ -14,7 +15,7 @@ use parquet::arrow::ArrowWriter;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{peers, rows, timed};
+use crate::{Cost, peers, rows, timed};
 
 const ROWS: i64 = 1_000_000;
 const PEOPLE: i64 = 100_000;
@@ -72,11 +73,19 @@ const POLICIES: [(&str, &str); 4] = [
     ("and the overlap guard", ""),
 ];
 
-const QUESTIONS: [(&str, &str); 4] = [
+/// The first of the 365 days of the rows.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2023, 12, 9).unwrap();
+
+/// Questions; where one has `{day}`, each run asks it of fewer days than the one before.
+const QUESTIONS: [(&str, &str); 5] = [
     ("total", "SELECT COUNT(*) AS n FROM visit"),
     ("24 branches", "SELECT branch, COUNT(*) AS n FROM visit GROUP BY branch"),
     ("24 branches, sum", "SELECT branch, COUNT(*) AS n, SUM(minutes) AS minutes FROM visit GROUP BY branch"),
     ("365 days", "SELECT day, COUNT(*) AS n FROM visit GROUP BY day"),
+    (
+        "24 branches, other days each time",
+        "SELECT branch, COUNT(*) AS n FROM visit WHERE day >= DATE '{day}' GROUP BY branch",
+    ),
 ];
 
 /// Prints the table.
@@ -86,16 +95,16 @@ pub(crate) async fn measure(runs: usize) -> Result<()> {
     println!("| question | {} |", POLICIES.map(|(name, _)| name).join(" | "));
     println!("|-|-|-|-|-|");
     let mut lines = QUESTIONS.map(|(name, _)| format!("| {name} |"));
-    let mut open = [0.0; QUESTIONS.len()];
+    let mut open = QUESTIONS.map(|_| Cost { wall: 0.0, cpu: 0.0 });
     for (name, words) in POLICIES {
         let federation = start(&dir, name, words).await?;
         for ((line, open), (_, sql)) in lines.iter_mut().zip(&mut open).zip(QUESTIONS) {
-            let cost = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
+            let cost = asked(&federation, sql, runs).await;
             if name == "open" {
-                *open = cost.wall;
                 write!(line, " {cost} |")?;
+                *open = cost;
             } else {
-                write!(line, " {cost} = {:.2}× |", cost.wall / *open)?;
+                write!(line, " {cost} = {} |", cost.times(open))?;
             }
         }
         federation.stop().await?;
@@ -106,10 +115,10 @@ pub(crate) async fn measure(runs: usize) -> Result<()> {
 }
 
 /// The same with tens of thousands of released cells in the guard's memory, and what these weigh.
-async fn guard(dir: &Path, runs: usize, open: [f64; QUESTIONS.len()]) -> Result<()> {
+async fn guard(dir: &Path, runs: usize, open: [Cost; QUESTIONS.len()]) -> Result<()> {
     let federation = start(dir, "and the overlap guard", "").await?;
     for (_, sql) in QUESTIONS {
-        federation.ask(sql).await?;
+        federation.ask(&sql.replace("{day}", "2024-06-01")).await?;
     }
     let (before, mut cells) = (peers::resident_mib(), 0);
     for kind in 0..12 {
@@ -122,11 +131,28 @@ async fn guard(dir: &Path, runs: usize, open: [f64; QUESTIONS.len()]) -> Result<
     println!("{cells} earlier cells: {weight:.0} MiB for each million\n");
     println!("| question | again | × open |\n|-|-|-|");
     for ((name, sql), open) in QUESTIONS.into_iter().zip(open) {
-        let cost = timed(runs, async || drop(federation.ask(sql).await.unwrap())).await;
-        println!("| {name} | {cost} | {:.2} |", cost.wall / open);
+        let cost = asked(&federation, sql, runs).await;
+        println!("| {name} | {cost} | {} |", cost.times(&open));
     }
     println!();
     federation.stop().await
+}
+
+impl Cost {
+    /// As a multiple of another one.
+    fn times(&self, other: &Self) -> String {
+        format!("{:.2}× ({:.2}×)", self.wall / other.wall, self.cpu / other.cpu)
+    }
+}
+
+/// What a question takes.
+async fn asked(federation: &Federation, sql: &str, runs: usize) -> Cost {
+    let mut days = FIRST_DAY.iter_days();
+    timed(runs, async || {
+        let day = days.next().unwrap_or(FIRST_DAY).to_string();
+        drop(federation.ask(&sql.replace("{day}", &day)).await.unwrap());
+    })
+    .await
 }
 
 /// What a record of a request takes: a ticket that is none is refused and recorded, and nothing else is done.

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use jigsaw_proto::aggregate::State;
 
-use crate::execute::{Holders, Holding, Raw};
+use crate::execute::{Held, Holders, Raw};
 use crate::validate::Approved;
 
 /// A figure: a whole number (of a decimal: its unscaled value), or a double.
@@ -79,7 +79,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The holdings behind one cell, for each kind of entity.
-    pub(super) fn holdings(&self, measure: usize, row: usize) -> impl Iterator<Item = Vec<Holding>> {
+    pub(super) fn holdings(&self, measure: usize, row: usize) -> impl Iterator<Item = Held<'a>> {
         self.holders(measure).iter().map(move |holders| holders.holdings(row))
     }
 

@@ -13,9 +13,13 @@
 //! Differencing is thereby blind to fewer people than the threshold, between any two questions of any two analysts on any two days.
 //! Nothing is forgotten; a changed person changes no figure until as many as the threshold have changed.
 //!
+//! A question whose cells are all remembered gets the same answer when it is asked again of the same files, unless one of its
+//! figures was withdrawn since: nobody needs to be looked at for that.
+//!
 //! What it does not see: three or more cells, asked one by one, that together leave a few people of a fourth; the budget
 //! of questions (`R24`) and the rounding of each are what stands against those.
 
+mod answers;
 mod journal;
 mod members;
 mod memory;
@@ -26,8 +30,12 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use answers::Answers;
 use journal::Journal;
 use memory::Memory;
+use table::Judged;
+
+pub(super) use answers::{Answer, Told};
 
 use super::cells::Cells;
 
@@ -39,6 +47,7 @@ pub(crate) struct Guard {
 struct State {
     memory: Memory,
     journal: Journal,
+    answers: Answers,
 }
 
 impl fmt::Debug for Guard {
@@ -55,23 +64,37 @@ impl Guard {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let (journal, memory) = Journal::open(path)?;
         tracing::info!(cells = memory.len(), "the memory of released cells is open");
-        Ok(Self { state: Mutex::new(State { memory, journal }) })
+        Ok(Self { state: Mutex::new(State { memory, journal, answers: Answers::default() }) })
     }
 
-    /// Judges every cell, and remembers what is new: on disk before it returns.
+    /// Judges every cell, and remembers what is new: on disk before it returns. What it tells, if all of it is remembered.
     ///
     /// # Errors
     /// The memory cannot be written: nothing may be released.
-    pub(super) fn apply(&self, cells: &mut Cells<'_>) -> io::Result<()> {
+    pub(super) fn apply(&self, cells: &mut Cells<'_>) -> io::Result<Option<Told>> {
         if !cells.approved().is_guarded() {
-            return Ok(());
+            return Ok(None);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { memory, journal } = &mut *state;
-        let fresh = table::judge(cells, memory)?;
+        let State { memory, journal, .. } = &mut *state;
+        let Judged { fresh, all } = table::judge(cells, memory)?;
         journal.append(
             fresh.iter().filter_map(|(statistic, place)| Some((statistic, memory.cell(statistic, *place)?))),
-        )
+        )?;
+        Ok(all.map(|all| Told::of(all, memory)))
+    }
+
+    /// Remembers the answer to a question, as long as the cells it tells stay as they are.
+    pub(super) fn remember(&self, question: String, told: Told, answer: Answer) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.answers.add(question, told, answer);
+    }
+
+    /// The answer that a question had, if it would have the same again.
+    pub(super) fn again(&self, question: &str) -> Option<Answer> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { memory, answers, .. } = &mut *state;
+        answers.again(question, memory)
     }
 }
 

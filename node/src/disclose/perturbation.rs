@@ -14,6 +14,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::cells::{Cells, Figure};
+use crate::execute::Held;
 use crate::secret::Secret;
 
 /// Rows of the table that repeat for larger counts: 501 to 750.
@@ -98,7 +99,7 @@ pub(super) fn apply(cells: &mut Cells<'_>, secret: &Secret) {
         }
         for row in 0..cells.rows() {
             let Some(Figure::Whole(count)) = cells.figure(measure, row) else { continue };
-            let entities = cells.holdings(measure, row).flatten();
+            let entities = cells.holdings(measure, row).flat_map(Held::iter);
             let sum: u64 = entities
                 .map(|holding| u64::from(secret.record_key(holding.entity, table.modulus)))
                 .fold(0, u64::wrapping_add);

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListArray, StructArray, UInt64Array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, UInt64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -22,19 +22,9 @@ use datafusion::logical_expr::{
 };
 use foldhash::fast::RandomState;
 
+use super::holders::{Held, Named};
 use super::tallies::{Entities, Tallies, Tally};
 use crate::secret::Secret;
-
-/// What one entity holds of a cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Holding {
-    /// the entity's key under the node's secret
-    pub(crate) entity: u64,
-    /// how many of its rows are in the cell
-    pub(crate) rows: u64,
-    /// the sum of their amounts; of ones, where the cell counts
-    pub(crate) amount: f64,
-}
 
 /// `holdings(entity, amount…)`: each entity of a group with the number and sum of its amounts that are not NULL, in the order of
 /// their keys. A NULL entity is none. One call serves all cells of a group, so that a row is looked up once.
@@ -142,16 +132,20 @@ impl Groups {
         let entities = cast(entities, &DataType::Utf8View)?;
         let amounts = amounts.iter().map(|amounts| cast(amounts, &DataType::Float64));
         let amounts = amounts.collect::<std::result::Result<Vec<_>, _>>()?;
-        let amounts: Vec<_> = amounts.iter().map(AsArray::as_primitive::<Float64Type>).collect();
+        let amounts = amounts.iter().map(AsArray::as_primitive::<Float64Type>);
+        let amounts: Vec<_> = amounts.map(|amounts| (amounts.values().as_ref(), amounts.nulls())).collect();
         for (row, (entity, group)) in entities.as_string_view().iter().zip(groups).enumerate() {
             let kept = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
             let Some(entity) = entity.filter(|_| kept) else { continue };
             let secret = &self.secret;
             let id = self.entities.id(self.fast.hash_one(entity), || secret.entity_key(entity.as_bytes()));
-            self.tallies.push(*group, id, |cell| match amounts.get(cell) {
-                Some(amounts) if amounts.is_valid(row) => Tally { rows: 1, amount: amounts.value(row) },
+            let tally = |(amounts, nulls): &(&[f64], Option<&NullBuffer>)| match amounts.get(row) {
+                Some(amount) if nulls.is_none_or(|nulls| nulls.is_valid(row)) => {
+                    Tally { rows: 1, amount: *amount }
+                }
                 _ => Tally::default(),
-            });
+            };
+            self.tallies.push(*group, id, amounts.iter().map(tally));
         }
         self.tallies.settle_if_long();
         Ok(())
@@ -161,19 +155,18 @@ impl Groups {
         let [states] = states else { return internal_err!("holdings has one state") };
         self.many = self.many.max(total);
         let states = states.as_list::<i32>();
+        let cells = (0..self.cells).map(|cell| Named::of(states, cell)).collect::<Result<Vec<_>>>()?;
         for (row, group) in groups.iter().enumerate() {
-            let cells: Vec<_> = (0..self.cells).map(|cell| every(states, row, cell)).collect();
-            let Some(first) = cells.first() else { continue };
-            for (place, Holding { entity, .. }) in first.iter().enumerate() {
+            let held: Vec<Held<'_>> = cells.iter().map(|named| named.held(row)).collect();
+            let Some(first) = held.first() else { continue };
+            for (place, entity) in first.entities.iter().enumerate() {
                 // Of states, the key that lasts is all there is.
                 let id = self.entities.id(*entity, || *entity);
-                self.tallies.push(*group, id, |cell| {
-                    let holding = cells.get(cell).and_then(|holdings| holdings.get(place));
-                    holding.map_or_else(Tally::default, |Holding { rows, amount, .. }| Tally {
-                        rows: *rows,
-                        amount: *amount,
-                    })
-                });
+                let tally = |held: &Held<'_>| match (held.rows.get(place), held.amounts.get(place)) {
+                    (Some(rows), Some(amount)) => Tally { rows: *rows, amount: *amount },
+                    _ => Tally::default(),
+                };
+                self.tallies.push(*group, id, held.iter().map(tally));
             }
         }
         self.tallies.settle_if_long();
@@ -196,11 +189,15 @@ impl Groups {
                 *length += 1;
             }
         }
-        let keys = taken.places().filter_map(|(_, id)| self.entities.key(id));
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(keys.collect::<UInt64Array>())];
+        let keys: Vec<u64> = taken.places().filter_map(|(_, id)| self.entities.key(id)).collect();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(keys))];
         for cell in 0..self.cells {
-            columns.push(Arc::new(taken.of_cell(cell).map(|tally| tally.rows).collect::<UInt64Array>()));
-            columns.push(Arc::new(taken.of_cell(cell).map(|tally| tally.amount).collect::<Float64Array>()));
+            let rows: Vec<u64> = taken.of_cell(cell).map(|tally| tally.rows).collect();
+            let amounts: Vec<f64> = taken.of_cell(cell).map(|tally| tally.amount).collect();
+            columns.extend([
+                Arc::new(UInt64Array::from(rows)) as ArrayRef,
+                Arc::new(Float64Array::from(amounts)),
+            ]);
         }
         let structs = StructArray::try_new(fields(self.cells), columns, None)?;
         let offsets = OffsetBuffer::from_lengths(lengths);
@@ -280,33 +277,4 @@ impl Accumulator for Group {
     fn size(&self) -> usize {
         size_of_val(self) + self.0.bytes()
     }
-}
-
-/// What the entities of a group hold of one of its cells: those that have rows in it.
-pub(super) fn of(lists: &ListArray, row: usize, cell: usize) -> Vec<Holding> {
-    let mut holdings = every(lists, row, cell);
-    holdings.retain(|holding| holding.rows > 0);
-    holdings
-}
-
-fn every(lists: &ListArray, row: usize, cell: usize) -> Vec<Holding> {
-    if row >= lists.len() || lists.is_null(row) {
-        return vec![];
-    }
-    let list = lists.value(row);
-    let columns = list.as_struct().columns();
-    let (Some(entities), Some(rows), Some(amounts)) =
-        (columns.first(), columns.get(1 + 2 * cell), columns.get(2 + 2 * cell))
-    else {
-        return vec![];
-    };
-    let rows = rows.as_primitive::<UInt64Type>().values();
-    let amounts = amounts.as_primitive::<Float64Type>().values();
-    let entities = entities.as_primitive::<UInt64Type>().values();
-    let holding = |((entity, rows), amount): ((&u64, &u64), &f64)| Holding {
-        entity: *entity,
-        rows: *rows,
-        amount: *amount,
-    };
-    entities.iter().zip(rows).zip(amounts).map(holding).collect()
 }

@@ -13,6 +13,7 @@ use jigsaw_proto::fragment::Measure;
 use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 
+use super::bounds;
 use super::contributors::Contributors;
 use super::expr::lower;
 use super::holdings::Holdings;
@@ -20,8 +21,22 @@ use super::relation::Lowered;
 use crate::secret::Secret;
 use crate::validate::Approved;
 
-/// The plan that gives `g0…`, `p0…`, then for each kind of entity its count per group, then the same per measure.
-pub(super) fn aggregate(approved: &Approved, input: Lowered, secret: Secret) -> Result<LogicalPlan> {
+/// What is asked of those who are behind groups and cells.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Behind {
+    /// who they are, or how many
+    Holders,
+    /// what may prove that there are enough
+    Evidence,
+}
+
+/// The plan that gives `g0…`, `p0…`, then what is asked of those behind the cells.
+pub(super) fn aggregate(
+    approved: &Approved,
+    input: Lowered,
+    behind: Behind,
+    secret: Secret,
+) -> Result<LogicalPlan> {
     let fragment = approved.fragment();
     let keys =
         fragment.keys.iter().enumerate().map(|(index, key)| Ok(lower(key)?.alias(format!("g{index}"))));
@@ -34,7 +49,11 @@ pub(super) fn aggregate(approved: &Approved, input: Lowered, secret: Secret) -> 
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
     }
-    for (number, call) in behind(approved, &input.entities, secret)?.into_iter().enumerate() {
+    let behind = match behind {
+        Behind::Holders => holders(approved, &input.entities, secret)?,
+        Behind::Evidence => bounds::calls(approved)?,
+    };
+    for (number, call) in behind.into_iter().enumerate() {
         let name = format!("e{number}");
         calls.push(call.alias(&name));
         outputs.push(col(name));
@@ -116,7 +135,7 @@ fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
 
 /// The calls that say who is behind groups and cells: for each kind of entity its holdings; or, where nobody asks who, its count
 /// for each group and then for each measure.
-fn behind(approved: &Approved, entities: &[PlanExpr], secret: Secret) -> Result<Vec<PlanExpr>> {
+fn holders(approved: &Approved, entities: &[PlanExpr], secret: Secret) -> Result<Vec<PlanExpr>> {
     if approved.names_holders() {
         let amounts = Amounts::of(approved)?.amounts;
         let call = |entity: &PlanExpr| {

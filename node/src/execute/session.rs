@@ -21,9 +21,12 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::prelude::SessionConfig;
 use jigsaw_proto::id::NodeId;
 
+use super::bounds::{Profiles, Proof};
+use super::measure::Behind;
 use super::relation::Tables;
 use super::{Error, Plan, logical};
 use crate::secret::Secret;
+use crate::sources::Shelf;
 use crate::validate::Approved;
 
 /// Plans kept for fragments that are asked again.
@@ -41,6 +44,7 @@ pub(crate) struct Engine {
     /// what runs need of the session; making it copies every function's name
     task: Arc<TaskContext>,
     plans: Mutex<HashMap<String, Known>>,
+    profiles: Profiles,
 }
 
 /// A plan, and the state of the files it was made for.
@@ -68,7 +72,7 @@ impl Engine {
             .with_table_functions(HashMap::new())
             .build();
         let task = Arc::new(TaskContext::from(&session));
-        Self { node, secret, session, task, plans: Mutex::default() }
+        Self { node, secret, session, task, plans: Mutex::default(), profiles: Profiles::default() }
     }
 
     /// The memory and object stores that engine and sources share.
@@ -82,9 +86,19 @@ impl Engine {
             .build_arc()
     }
 
+    /// What may prove that nobody behind a fragment needs to be counted.
+    pub(super) async fn proof(&self, approved: &Approved) -> Option<Proof> {
+        self.profiles.proof(approved, &self.session).await
+    }
+
+    /// Has the fragment counted out at once when it is asked again.
+    pub(super) fn unproved(&self, approved: &Approved) {
+        self.profiles.unproved(approved);
+    }
+
     /// The physical plan of a fragment, remembered by the fragment's words and the state of the data it reads.
-    pub(super) async fn plan(&self, approved: &Approved) -> Result<Plan, Error> {
-        let (words, states) = (approved.plan_key(), approved.states());
+    pub(super) async fn plan(&self, approved: &Approved, behind: Behind) -> Result<Plan, Error> {
+        let (words, states) = (format!("{behind:?} {}", approved.plan_key()), approved.states());
         let state: String = states.values().flat_map(|state| [state.as_str(), "\n\n"]).collect();
         if let Some(plan) = self.known(&words, &state) {
             return reset_plan_states(plan).map_err(Error::plan);
@@ -95,7 +109,8 @@ impl Engine {
             let state = states.get(name).map_or("", String::as_str);
             tables.insert(name.clone(), dataset.table(state, &self.session).await);
         }
-        let logical = logical(approved, &tables, self.node.as_str(), self.secret).map_err(Error::plan)?;
+        let logical =
+            logical(approved, &tables, self.node.as_str(), behind, self.secret).map_err(Error::plan)?;
         let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
         let planner = self.session.query_planner();
         let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;
@@ -146,6 +161,7 @@ fn config(threads: NonZeroUsize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads.get())
         .with_batch_size(BATCH_ROWS)
+        .with_extension(Arc::new(Shelf::default()))
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false);
     let options = config.options_mut();

@@ -1,19 +1,16 @@
-//! Who holds how much of what, written down row by row and added up by sorting.
+//! Who holds how much of what, written down row by row and added up group by group.
 //!
 //! A table of groups and entities that is looked up for each row is as large as the rows are many, and every look misses the
-//! processor's caches. Rows are therefore only written down; when they have become many, they are sorted and added up. So what is
-//! kept stays within a few times the number of holdings.
-
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
+//! processor's caches. Rows are therefore only written down; when they have become many, they are put in the order of their
+//! groups, and each group is added up in a table of entities alone. So what is kept stays within a few times the number of
+//! holdings.
 
 /// Rows that are written down before they are added up.
 const LONG: usize = 1 << 20;
-/// Fewer rows than this are sorted by comparing them.
-const SHORT: usize = 1 << 12;
-/// Bits that one pass sorts by.
-const DIGIT: u32 = 11;
+/// The table of entities is read from one end to the other for a group in which one of so many has rows, or more.
+const DENSE: usize = 32;
+/// 2⁶⁴ divided by the golden ratio: spreads hashes over places (Knuth, The Art of Computer Programming 3, 6.4).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What an entity holds of one cell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,20 +22,36 @@ pub(super) struct Tally {
 /// Numbers for entities, from 0.
 #[derive(Debug, Default)]
 pub(super) struct Entities {
-    /// by a fast hash: the key that lasts is made once for each
-    ids: HashMap<u64, u32, RandomState>,
+    /// by a fast hash, with the number after it; 0: free. The key that lasts is made once for each
+    slots: Vec<(u64, u32)>,
     keys: Vec<u64>,
 }
 
 impl Entities {
     /// The number of an entity; `key` is asked when it is new.
     pub(super) fn id(&mut self, fast: u64, key: impl FnOnce() -> u64) -> u32 {
-        let Self { ids, keys } = self;
-        *ids.entry(fast).or_insert_with(|| {
-            keys.push(key());
+        // Half of the slots stay free.
+        if self.slots.len() < 2 * (self.keys.len() + 1) {
+            self.grow();
+        }
+        let next = self.keys.len();
+        let Some(slot) = slot(&mut self.slots, fast) else { return u32::MAX };
+        if slot.1 == 0 {
             // More entities than this have no place in memory.
-            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-        })
+            *slot = (fast, u32::try_from(next + 1).unwrap_or(u32::MAX));
+            self.keys.push(key());
+        }
+        slot.1 - 1
+    }
+
+    fn grow(&mut self) {
+        let mut slots = vec![(0, 0); (2 * self.slots.len()).max(1 << 8)];
+        for (hash, number) in self.slots.iter().filter(|(_, number)| *number > 0) {
+            if let Some(slot) = slot(&mut slots, *hash) {
+                *slot = (*hash, *number);
+            }
+        }
+        self.slots = slots;
     }
 
     pub(super) fn key(&self, id: u32) -> Option<u64> {
@@ -56,15 +69,25 @@ impl Entities {
             }
         }
         self.keys = order.into_iter().map(|(key, _)| key).collect();
-        for id in self.ids.values_mut() {
-            *id = new.get(*id as usize).copied().unwrap_or(*id);
+        for (_, number) in self.slots.iter_mut().filter(|(_, number)| *number > 0) {
+            *number = new.get(*number as usize - 1).map_or(*number, |new| new + 1);
         }
         new
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.ids.capacity() * (size_of::<(u64, u32)>() + 1) + self.keys.capacity() * size_of::<u64>()
+        self.slots.capacity() * size_of::<(u64, u32)>() + self.keys.capacity() * size_of::<u64>()
     }
+}
+
+/// The slot of a hash, or the free one where it belongs. There are 2ⁿ slots, and a free one among them.
+fn slot(slots: &mut [(u64, u32)], hash: u64) -> Option<&mut (u64, u32)> {
+    let mask = slots.len().checked_sub(1)?;
+    let mut place = usize::try_from(hash.wrapping_mul(SPREAD) >> 32).unwrap_or(0) & mask;
+    while slots.get(place).is_some_and(|(known, number)| *number > 0 && *known != hash) {
+        place = (place + 1) & mask;
+    }
+    slots.get_mut(place)
 }
 
 /// What entities hold of groups.
@@ -85,9 +108,9 @@ impl Tallies {
     }
 
     /// Writes down a row of an entity: what it adds to each cell of a group.
-    pub(super) fn push(&mut self, group: usize, id: u32, tally: impl Fn(usize) -> Tally) {
+    pub(super) fn push(&mut self, group: usize, id: u32, tallies: impl Iterator<Item = Tally>) {
         self.places.push(joined(group, id));
-        self.held.extend((0..self.cells).map(tally));
+        self.held.extend(tallies);
     }
 
     /// Adds up, if so much is written down that it is worth it.
@@ -102,19 +125,21 @@ impl Tallies {
         let cells = self.cells;
         let mut places: Vec<u64> = Vec::with_capacity(self.places.len());
         let mut held: Vec<Tally> = Vec::with_capacity(self.held.len());
-        for (place, row) in sorted(&self.places) {
-            let row = row as usize;
-            let own = self.held.get(row * cells..(row + 1) * cells).unwrap_or(&[]);
-            if places.last() == Some(&place) {
-                let from = held.len() - cells;
-                for (sum, tally) in held.get_mut(from..).unwrap_or(&mut []).iter_mut().zip(own) {
-                    sum.rows += tally.rows;
-                    sum.amount += tally.amount;
+        let ids = self.places.iter().map(|place| split(*place).1 as usize + 1).max().unwrap_or(0);
+        let mut sums = Sums::new(cells, ids);
+        let group = |row: &u32| self.places.get(*row as usize).map(|place| split(*place).0);
+        for rows in by_group(&self.places).chunk_by(|one, other| group(one) == group(other)) {
+            let Some(number) = rows.first().and_then(group) else { continue };
+            for row in rows {
+                let row = *row as usize;
+                if let Some(place) = self.places.get(row) {
+                    sums.add(split(*place).1, self.held.get(row * cells..(row + 1) * cells).unwrap_or(&[]));
                 }
-            } else {
-                places.push(place);
-                held.extend_from_slice(own);
             }
+            sums.drain(|id, tallies| {
+                places.push(joined(number, id));
+                held.extend_from_slice(tallies);
+            });
         }
         self.settled = places.len();
         (self.places, self.held) = (places, held);
@@ -156,6 +181,56 @@ impl Tallies {
     }
 }
 
+/// What each entity holds of one group.
+struct Sums {
+    cells: usize,
+    held: Vec<Tally>,
+    /// whether an entity has rows
+    present: Vec<bool>,
+    /// those that have
+    ids: Vec<u32>,
+}
+
+impl Sums {
+    fn new(cells: usize, ids: usize) -> Self {
+        let (held, present) = (vec![Tally::default(); ids * cells], vec![false; ids]);
+        Self { cells, held, present, ids: vec![] }
+    }
+
+    /// Adds a row of an entity. The first is taken as it is: so is its minus zero.
+    fn add(&mut self, id: u32, row: &[Tally]) {
+        let place = id as usize;
+        let Some(present) = self.present.get_mut(place) else { return };
+        let Some(held) = self.held.get_mut(place * self.cells..(place + 1) * self.cells) else { return };
+        if std::mem::replace(present, true) {
+            for (sum, tally) in held.iter_mut().zip(row) {
+                sum.rows += tally.rows;
+                sum.amount += tally.amount;
+            }
+        } else {
+            self.ids.push(id);
+            held.copy_from_slice(row);
+        }
+    }
+
+    /// Gives away what there is in the order of entities, and begins anew.
+    fn drain(&mut self, mut each: impl FnMut(u32, &[Tally])) {
+        if self.ids.len() * DENSE > self.present.len() {
+            self.ids.clear();
+            self.ids.extend((0..).zip(&self.present).filter_map(|(id, present)| present.then_some(id)));
+        } else {
+            self.ids.sort_unstable();
+        }
+        for id in self.ids.drain(..) {
+            let place = id as usize;
+            if let Some(present) = self.present.get_mut(place) {
+                *present = false;
+            }
+            each(id, self.held.get(place * self.cells..(place + 1) * self.cells).unwrap_or(&[]));
+        }
+    }
+}
+
 /// A group and an entity as one word, in whose order groups come first.
 fn joined(group: usize, id: u32) -> u64 {
     ((group as u64) << 32) | u64::from(id)
@@ -166,42 +241,30 @@ fn split(place: u64) -> (usize, u32) {
     ((place >> 32) as usize, place as u32)
 }
 
-/// The places in order, each with where it stood; equal ones as they stood. Least significant digit first (Knuth, The Art of
-/// Computer Programming 3, 5.2.5), over the digits that differ.
-fn sorted(places: &[u64]) -> Vec<(u64, u32)> {
-    let mut order: Vec<(u64, u32)> = places.iter().copied().zip(0..).collect();
-    if order.len() < SHORT {
-        order.sort_unstable();
-        return order;
+/// The rows in the order of their groups; those of one group as they stood. Counted and dealt out (Knuth, The Art of Computer
+/// Programming 3, 5.2, algorithm D).
+fn by_group(places: &[u64]) -> Vec<u32> {
+    let groups = places.iter().map(|place| split(*place).0 + 1).max().unwrap_or(0);
+    let mut ends = vec![0_usize; groups];
+    for place in places {
+        if let Some(count) = ends.get_mut(split(*place).0) {
+            *count += 1;
+        }
     }
-    let differing = places.iter().fold(0, |bits, place| bits | (place ^ places.first().unwrap_or(&0)));
-    let mut other = vec![(0, 0); order.len()];
-    for shift in (0..u64::BITS).step_by(DIGIT as usize) {
-        let digit = |place: u64| usize::try_from((place >> shift) & ((1 << DIGIT) - 1)).unwrap_or(0);
-        if digit(differing) == 0 {
-            continue;
-        }
-        let mut ends = [0_usize; 1 << DIGIT];
-        for (place, _) in &order {
-            if let Some(count) = ends.get_mut(digit(*place)) {
-                *count += 1;
-            }
-        }
-        let mut from = 0;
-        for end in &mut ends {
-            (*end, from) = (from, from + *end);
-        }
-        for entry in &order {
-            if let Some(end) = ends.get_mut(digit(entry.0)) {
-                if let Some(slot) = other.get_mut(*end) {
-                    *slot = *entry;
-                }
-                *end += 1;
-            }
-        }
-        std::mem::swap(&mut order, &mut other);
+    let mut from = 0;
+    for end in &mut ends {
+        (*end, from) = (from, from + *end);
     }
-    order
+    let mut rows = vec![0; places.len()];
+    for (place, row) in places.iter().zip(0..) {
+        if let Some(end) = ends.get_mut(split(*place).0) {
+            if let Some(slot) = rows.get_mut(*end) {
+                *slot = row;
+            }
+            *end += 1;
+        }
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -217,13 +280,24 @@ mod tests {
     }
 
     #[test]
-    fn places_are_sorted_and_stay_in_their_order() {
-        for (rows, below) in [(100, 7), (50_000, 40), (50_000, 1 << 40)] {
-            let places: Vec<u64> = numbers().take(rows).map(|number| number % below).collect();
-            let mut expected: Vec<(u64, u32)> = places.iter().copied().zip(0..).collect();
+    fn rows_are_put_by_their_groups_and_stay_in_their_order() {
+        for (rows, groups) in [(0, 1), (100, 7), (50_000, 40), (50_000, 1 << 20)] {
+            let groups: Vec<u64> = numbers().take(rows).map(|number| number % groups).collect();
+            let mut expected: Vec<(u64, u32)> = groups.iter().copied().zip(0..).collect();
             expected.sort_unstable();
-            assert_eq!(sorted(&places), expected);
+            let places: Vec<u64> = groups.iter().map(|group| group << 32 | 5).collect();
+            assert_eq!(by_group(&places), expected.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn entities_keep_their_numbers_however_many_there_are() {
+        let mut entities = Entities::default();
+        let hashes: Vec<u64> = numbers().take(10_000).collect();
+        let ids: Vec<u32> = hashes.iter().map(|hash| entities.id(*hash, || !*hash)).collect();
+        assert_eq!(ids, (0..10_000).collect::<Vec<_>>());
+        let again: Vec<u32> = hashes.iter().map(|hash| entities.id(*hash, || 0)).collect();
+        assert_eq!((again, entities.key(77)), (ids, Some(!hashes[77])));
     }
 
     #[test]
@@ -233,7 +307,7 @@ mod tests {
         for number in numbers().take(3 * LONG) {
             let (group, id) = split((number % 50) << 32 | ((number >> 8) % 900));
             let amount = f64::from(u16::try_from(number >> 20 & 0x3ff).unwrap());
-            tallies.push(group, id, |cell| Tally { rows: cell as u64, amount });
+            tallies.push(group, id, (0..2).map(|rows| Tally { rows, amount }));
             let held = expected.entry((group, id)).or_insert((0, 0.0));
             *held = (held.0 + 1, held.1 + amount);
             tallies.settle_if_long();

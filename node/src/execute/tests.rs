@@ -1,5 +1,6 @@
 //! Fragments over real files, from the ticket's bytes to the engine's answer.
 
+mod bounds;
 mod states;
 mod totality;
 mod unions;

@@ -1,6 +1,8 @@
-//! Small tables, kept decoded: opening a file costs more than reading a few thousand rows of it.
+//! Small tables, kept decoded: opening a file costs more than reading a few thousand rows of it, and decoding a hundred thousand
+//! rows costs more than adding them up.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::catalog::TableProvider;
@@ -14,7 +16,46 @@ use futures::{FutureExt, TryStreamExt};
 /// Files larger than this together, in bytes, are read anew for each question.
 const MAX_FILES: u64 = 1024 * 1024;
 /// So are rows that take more memory than this, in bytes.
-const MAX_ROWS: usize = 4 * 1024 * 1024;
+const MAX_ROWS: usize = 16 * 1024 * 1024;
+/// Bytes for the rows of all tables of a node together.
+const SHELF: usize = 24 * 1024 * 1024;
+
+/// What is left of a node's memory for rows that are kept: an extension of its session.
+#[derive(Debug)]
+pub(crate) struct Shelf(AtomicUsize);
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self(AtomicUsize::new(SHELF))
+    }
+}
+
+impl Shelf {
+    /// A part of it; `None`: there is not so much left.
+    fn place(self: &Arc<Self>, bytes: usize) -> Option<Place> {
+        let left = |left: usize| left.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).ok()?;
+        Some(Place { shelf: Arc::clone(self), bytes })
+    }
+}
+
+/// A part of a shelf, given back when it is dropped.
+#[derive(Debug)]
+struct Place {
+    shelf: Arc<Shelf>,
+    bytes: usize,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shelf.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Whether files of so many bytes are read anew for each question.
+pub(super) fn is_large(bytes: u64) -> bool {
+    bytes > MAX_FILES
+}
 
 /// The rows of a small table, and the state of its files that they were read in.
 #[derive(Default)]
@@ -24,6 +65,7 @@ struct Rows {
     state: String,
     /// `None`: too many
     table: Option<Arc<dyn TableProvider>>,
+    _place: Option<Place>,
 }
 
 impl Kept {
@@ -37,17 +79,20 @@ impl Kept {
         bytes: Option<u64>,
         session: &SessionState,
     ) -> Arc<dyn TableProvider> {
-        if bytes.is_none_or(|bytes| bytes > MAX_FILES) {
+        if bytes.is_none_or(is_large) {
             *self.lock() = None;
             return Arc::clone(files);
         }
         if let Some(rows) = self.lock().as_ref().filter(|rows| rows.state == state) {
             return Arc::clone(rows.table.as_ref().unwrap_or(files));
         }
+        // What they were makes place for what they are.
+        *self.lock() = None;
         // A damaged column, over which a reader may even panic, is no reason to fail questions that do not read it.
         let decoded = AssertUnwindSafe(decoded(files, session)).catch_unwind().await;
-        let Ok(Ok(table)) = decoded else { return Arc::clone(files) };
-        *self.lock() = Some(Rows { state: state.to_owned(), table: table.clone() });
+        let Ok(Ok(decoded)) = decoded else { return Arc::clone(files) };
+        let (table, place) = decoded.unzip();
+        *self.lock() = Some(Rows { state: state.to_owned(), table: table.clone(), _place: place });
         table.unwrap_or_else(|| Arc::clone(files))
     }
 
@@ -56,11 +101,11 @@ impl Kept {
     }
 }
 
-/// All rows; `None` if they take too much memory.
+/// All rows, in batches as large as a file's, and their place; `None` if they take too much memory.
 async fn decoded(
     files: &Arc<dyn TableProvider>,
     session: &SessionState,
-) -> Result<Option<Arc<dyn TableProvider>>> {
+) -> Result<Option<(Arc<dyn TableProvider>, Place)>> {
     let scan = LogicalPlanBuilder::scan("kept", provider_as_source(Arc::clone(files)), None)?.build()?;
     let plan = session.create_physical_plan(&session.optimize(&scan)?).await?;
     let mut stream = execute_stream(plan, session.task_ctx())?;
@@ -73,5 +118,10 @@ async fn decoded(
         rows.push(batch);
     }
     let rows = arrow::compute::concat_batches(&files.schema(), &rows).map_err(DataFusionError::from)?;
-    Ok(Some(Arc::new(MemTable::try_new(files.schema(), vec![vec![rows]])?)))
+    let shelf = session.config().get_extension::<Shelf>().unwrap_or_default();
+    let Some(place) = shelf.place(rows.get_array_memory_size()) else { return Ok(None) };
+    let most = session.config().batch_size();
+    let part = |from: usize| rows.slice(from, most.min(rows.num_rows() - from));
+    let parts = (0..rows.num_rows()).step_by(most).map(part).collect();
+    Ok(Some((Arc::new(MemTable::try_new(files.schema(), vec![parts])?), place)))
 }

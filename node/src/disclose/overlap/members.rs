@@ -37,8 +37,8 @@ pub(super) struct Members(Vec<u64>);
 
 impl Members {
     /// The entities of some holdings, of all kinds of entity.
-    pub(super) fn of(holdings: &[Holding]) -> Self {
-        let mut members: Vec<u64> = holdings.iter().map(member).collect();
+    pub(super) fn of(holdings: impl Iterator<Item = Holding>) -> Self {
+        let mut members: Vec<u64> = holdings.map(member).collect();
         members.sort_unstable();
         Self(members)
     }
@@ -57,9 +57,13 @@ impl Members {
     }
 
     /// Everybody of several cells. Rows of an entity that is in more than one of them add up; amounts are left out.
+    #[expect(
+        clippy::stable_sort_primitive,
+        reason = "a stable sort finds the cells, each in order, and merges them"
+    )]
     pub(super) fn union<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
         let mut words: Vec<u64> = cells.flat_map(|cell| &cell.0).map(|word| word & (ENTITY | ROWS)).collect();
-        words.sort_unstable();
+        words.sort();
         let mut union: Vec<u64> = Vec::with_capacity(words.len());
         for word in words {
             match union.last_mut() {
@@ -74,6 +78,9 @@ impl Members {
 
     /// The number of entities by which two cells differ, counted up to `limit`.
     pub(super) fn distance(&self, other: &Self, depth: Depth, limit: usize) -> usize {
+        if self == other {
+            return 0;
+        }
         let mask = depth.mask();
         let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
         let mut different = 0;
@@ -120,8 +127,7 @@ impl Members {
     }
 }
 
-fn member(holding: &Holding) -> u64 {
-    let Holding { entity, rows, amount } = *holding;
+fn member(Holding { entity, rows, amount }: Holding) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "single precision is meant")]
     let amount = if amount == 0.0 { 0.0 } else { amount as f32 };
     let rows = (rows << 18) & ROWS;
@@ -143,7 +149,7 @@ mod tests {
     fn cell(holdings: impl IntoIterator<Item = (u64, u64, f64)>) -> Members {
         let holdings = holdings.into_iter();
         let holdings = holdings.map(|(entity, rows, amount)| Holding { entity: mixed(entity), rows, amount });
-        Members::of(&holdings.collect::<Vec<_>>())
+        Members::of(holdings)
     }
 
     #[test]

@@ -86,6 +86,18 @@ struct Mark {
     sum: u64,
 }
 
+impl Mark {
+    /// How many parts of two signatures differ. All are looked at: without a branch, they are compared side by side.
+    #[inline]
+    fn unlike(&self, other: &Self) -> usize {
+        let mut unlike = 0_u32;
+        for (one, other) in self.signature.iter().zip(&other.signature) {
+            unlike += u32::from(one != other);
+        }
+        unlike as usize
+    }
+}
+
 /// A released cell among those of its size: all that is read of most of them, side by side.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -168,6 +180,13 @@ impl Memory {
         self.released.get(statistic)?.equal(cell)
     }
 
+    /// Where the cell of the same members is.
+    pub(super) fn place(&self, statistic: &Statistic, cell: &Cell) -> Option<usize> {
+        let released = self.released.get(statistic)?;
+        released.equal(cell)?;
+        released.by_sum.get(&cell.mark.sum).copied()
+    }
+
     /// Remembers a cell, and says where.
     pub(super) fn add(&mut self, statistic: Statistic, cell: Cell) -> usize {
         let released = self.released.entry(statistic).or_default();
@@ -210,10 +229,7 @@ impl Released {
         let sizes = cell.members.len().saturating_sub(threshold - 1)..=cell.members.len() + threshold - 1;
         let entries = self.by_size.range(sizes).flat_map(|(_, entries)| entries);
         let mut near: Vec<(usize, usize)> = entries
-            .filter(|entry| {
-                let parts = cell.mark.signature.iter().zip(&entry.mark.signature);
-                parts.filter(|(one, other)| one != other).count() < threshold
-            })
+            .filter(|entry| cell.mark.unlike(&entry.mark) < threshold)
             .filter_map(|Entry { place, .. }| {
                 let known = self.cells.get(*place)?;
                 let depth = if cell.union || known.union { Depth::Rows } else { depth };

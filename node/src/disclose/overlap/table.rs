@@ -11,7 +11,7 @@ use super::memory::{Cell, Memory, Statistic, Unit, Verdict};
 use crate::disclose::cells::{Cells, Figure};
 use crate::disclose::class::labels;
 use crate::disclose::rounding::nearest;
-use crate::execute::Holding;
+use crate::execute::Held;
 
 /// Tables with more keys than this have only their grand total watched.
 const MAX_MARGIN_KEYS: usize = 3;
@@ -27,22 +27,37 @@ struct Shown {
     place: Option<usize>,
 }
 
-/// Judges all cells; returns what is new in the memory.
-pub(super) fn judge(cells: &mut Cells<'_>, memory: &mut Memory) -> io::Result<Vec<(Statistic, usize)>> {
-    let mut fresh = vec![];
+/// What became of the cells of a release.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// what is new in the memory
+    pub(super) fresh: Vec<(Statistic, usize)>,
+    /// where each cell is in the memory; `None`: one is not, and shows what a like one does, or nothing
+    pub(super) all: Option<Vec<(Statistic, usize)>>,
+}
+
+/// Judges all cells.
+pub(super) fn judge(cells: &mut Cells<'_>, memory: &mut Memory) -> io::Result<Judged> {
+    let mut judged = Judged { fresh: vec![], all: Some(vec![]) };
     for measure in 0..cells.measures() {
         for (kind, entity) in cells.approved().entity_kinds().iter().enumerate() {
             let Some(statistic) = statistic(cells, measure, entity) else { continue };
-            let mut table = Table { cells: &mut *cells, memory: &mut *memory, statistic, measure, kind };
+            let all = Some(vec![]);
+            let mut table = Table { cells: &mut *cells, memory: &mut *memory, statistic, measure, kind, all };
             let shown = table.each();
             let mut places: Vec<usize> = shown.iter().filter_map(|cell| cell.place).collect();
             if table.statistic.unit.adds_up() {
                 places.extend(table.totals(&shown).map_err(io::Error::other)?);
             }
-            fresh.extend(places.into_iter().map(|place| (table.statistic.clone(), place)));
+            let Table { statistic, all, .. } = table;
+            judged.fresh.extend(places.into_iter().map(|place| (statistic.clone(), place)));
+            judged.all = judged.all.zip(all).map(|(mut judged, all)| {
+                judged.extend(all.into_iter().map(|place| (statistic.clone(), place)));
+                judged
+            });
         }
     }
-    Ok(fresh)
+    Ok(judged)
 }
 
 fn statistic(cells: &Cells<'_>, measure: usize, entity: &str) -> Option<Statistic> {
@@ -71,14 +86,16 @@ struct Table<'a, 'b> {
     statistic: Statistic,
     measure: usize,
     kind: usize,
+    /// where each cell is in the memory, as long as all are
+    all: Option<Vec<usize>>,
 }
 
-impl Table<'_, '_> {
+impl<'b> Table<'_, 'b> {
     fn threshold(&self) -> usize {
         usize::try_from(self.cells.approved().threshold()).unwrap_or(usize::MAX).max(2)
     }
 
-    fn holdings(&self, row: usize) -> Vec<Holding> {
+    fn holdings(&self, row: usize) -> Held<'b> {
         self.cells.holdings(self.measure, row).nth(self.kind).unwrap_or_default()
     }
 
@@ -87,11 +104,13 @@ impl Table<'_, '_> {
         let mut shown = vec![];
         for row in 0..self.cells.rows() {
             let Some(figure) = self.cells.figure(self.measure, row) else { continue };
-            let members = Members::of(&self.holdings(row));
+            let members = Members::of(self.holdings(row).iter());
             let cell = Cell::new(members.clone(), Some(figure), false);
-            match self.memory.judge(&self.statistic, &cell, self.threshold()) {
+            let verdict = self.memory.judge(&self.statistic, &cell, self.threshold());
+            let mut place = self.memory.place(&self.statistic, &cell);
+            match verdict {
                 Verdict::New => {
-                    let place = Some(self.memory.add(self.statistic.clone(), cell));
+                    place = Some(self.memory.add(self.statistic.clone(), cell));
                     shown.push(Shown { row, members, place });
                 }
                 Verdict::Known(Some(known)) if self.stands_for(known, figure) => {
@@ -100,6 +119,10 @@ impl Table<'_, '_> {
                 }
                 Verdict::Known(_) | Verdict::TooNear => self.cells.withhold(self.measure, row, "R15"),
             }
+            self.all = self.all.take().zip(place).map(|(mut all, place)| {
+                all.push(place);
+                all
+            });
         }
         shown
     }

@@ -23,7 +23,7 @@ fn people(range: std::ops::Range<u64>, figure: i128) -> Cell {
     let secret = Secret::from([1; 48]);
     let holding =
         |person: u64| Holding { entity: secret.entity_key(&person.to_le_bytes()), rows: 1, amount: 1.0 };
-    Cell::new(Members::of(&range.map(holding).collect::<Vec<_>>()), Some(Figure::Whole(figure)), false)
+    Cell::new(Members::of(range.map(holding)), Some(Figure::Whole(figure)), false)
 }
 
 fn known(figure: i128) -> Verdict {

@@ -26,7 +26,7 @@ column = [
 ]
 "#;
 
-fn protected() -> String {
+pub(super) fn protected() -> String {
     VISIT.replace("release = \"open\"", "release = \"protected\"\nthreshold = 3\nrounding = 1")
 }
 

@@ -133,3 +133,42 @@ async fn without_a_memory_nothing_is_released() {
     bench.node.discloser.guard.lose_its_file();
     assert_eq!(bench.refusal(counted(is_ward("big"))).await, "R25");
 }
+
+/// The same question has the same answer without another look at the rows, and another one once the rows are others.
+#[tokio::test]
+async fn an_answer_is_given_again_until_the_files_change() {
+    let bench = Bench::open().await;
+    let asked = || async { bench.ask(counted(is_ward("big"))).await.unwrap() };
+    let (first, again) = (asked().await, asked().await);
+    assert_eq!(first.batch, again.batch);
+    assert_eq!(first.manifest, again.manifest);
+    let ends = bench.ends();
+    assert_eq!(ends.len(), 2, "each has its entry");
+    assert_eq!(ends[0]["digest"], ends[1]["digest"]);
+
+    let path = bench.dir.path().join("stay.parquet");
+    let old = rows();
+    let twice = arrow::compute::concat_batches(&old.schema(), [&others(&old), &old]).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), old.schema(), None).unwrap();
+    writer.write(&twice).unwrap();
+    writer.close().unwrap();
+    assert_eq!(count(&bench, is_ward("big")).await, Some(400));
+}
+
+/// The same rows of other people.
+fn others(rows: &RecordBatch) -> RecordBatch {
+    let mut columns = rows.columns().to_vec();
+    let people = columns[0].as_string::<i32>().iter().map(|person| person.map(|person| format!("{person}'")));
+    columns[0] = Arc::new(people.collect::<StringArray>());
+    RecordBatch::try_new(rows.schema(), columns).unwrap()
+}
+
+/// `R20`: an answer that was spared some work leaves with those that were not.
+#[test]
+fn what_is_spared_is_waited() {
+    use super::super::next_tick;
+    let (asked, tick) = (tokio::time::Instant::now(), Duration::from_mins(1));
+    let leaves = |spared| next_tick(asked, Duration::from_secs(spared), tick) - asked;
+    assert_eq!([0, 50, 70, 130].map(leaves), [1, 1, 2, 3].map(Duration::from_mins));
+    assert_eq!(next_tick(asked, Duration::from_secs(70), Duration::ZERO), asked, "where nothing is hidden");
+}
