@@ -159,7 +159,7 @@ fn protecting(folder: &Path) {
     for node in ["camden", "hackney"] {
         let file = folder.join(node).join("node.toml");
         let text = fs::read_to_string(&file).unwrap();
-        let strict = "release = \"protected\"\nthreshold = 10\nrounding = 5\noverlap_guard = false";
+        let strict = "release = \"protected\"\nthreshold = 10\nrounding = 5\noverlap_guard = false\nconditions = \"any\"";
         assert!(text.contains("release = \"open\""), "{text}");
         fs::write(file, text.replace("release = \"open\"", strict)).unwrap();
     }

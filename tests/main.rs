@@ -21,6 +21,9 @@ mod cell_status;
 /// Attacks, and how often each succeeds.
 mod attacks;
 
+/// What disclosure control leaves of questions and tables.
+mod utility;
+
 /// The house rules, as far as a machine can check them.
 mod house;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jigsaw_proto::contract::Conditions;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::release::ReleaseMode;
 use serde::de::value::MapAccessDeserializer;
@@ -226,11 +227,13 @@ pub struct PolicyWords {
     pub compare_literals: Option<Vec<Spanned<String>>>,
     /// pairs of columns that may be compared with each other; default: those that may be tested
     pub compare_columns: Option<Vec<(Spanned<String>, Spanned<String>)>>,
-    /// most constants that one question tests one column against; default: no limit but that of its size
+    /// most constants that one question tests one column against; default: one in a cube, else no limit but that of its size
     pub max_in_list: Option<Spanned<usize>>,
     /// edges of the columns that are tested only there
     pub bins: Option<BTreeMap<Spanned<String>, Spanned<Vec<f64>>>>,
-    /// what it answers on one day; default: no limit
+    /// which sets of rows a question may ask about; default: `cube`
+    pub conditions: Option<Spanned<Conditions>>,
+    /// what it answers on one day; default: 1000 aggregates if it is protected, or the contract's number if that is less
     pub budget: Option<BudgetWords>,
     /// how much of a cell may be one or two entities' own
     pub dominance: Option<Spanned<DominanceWords>>,

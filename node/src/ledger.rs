@@ -1,10 +1,11 @@
 //! What of the day's budgets is spent (`R24`): on disk before the question is run, so that neither a crash nor a restart gives
 //! anything back.
 //!
-//! One small JSON file, replaced as a whole: `{"day":"2026-11-23","spent":{"stay":12}}`. Days are UTC by this node's clock; a
-//! clock that goes back to an earlier day renews nothing.
+//! One small JSON file, replaced as a whole: `{"day":"2026-11-23","spent":{"stay":1},"asked":{"stay":["5f0c…"]}}`. Days are UTC
+//! by this node's clock; a clock that goes back to an earlier day renews nothing. What was asked on the day is known by a hash of
+//! 64 bits under no key: the file holds questions, not answers, and lies beside the log that holds them in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,10 +15,14 @@ use chrono::{Days, NaiveDate};
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tracing::error;
 
 use crate::disclose::policy::budget::{Budget, price};
 use crate::validate::Approved;
+
+/// Aggregates of one day and dataset that are known again: the file is written for every new one.
+const KNOWN: usize = 10_000;
 
 /// The record of a node's budgets.
 #[derive(Debug, Clone)]
@@ -32,6 +37,9 @@ pub(crate) struct Ledger {
 struct Page {
     day: NaiveDate,
     spent: BTreeMap<String, u64>,
+    /// hashes of the aggregates that were paid for
+    #[serde(default)]
+    asked: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What one question costs one dataset that has a budget.
@@ -62,20 +70,33 @@ impl Ledger {
         if charges.is_empty() {
             return Ok(());
         }
-        let (ledger, price) = (self.clone(), price(approved.fragment()));
-        let recorded = tokio::task::spawn_blocking(move || ledger.record(&charges, price, today)).await;
+        let hashes: BTreeSet<String> = approved.aggregates().iter().map(|name| hash(name)).collect();
+        let ledger = self.clone();
+        let recorded = tokio::task::spawn_blocking(move || ledger.record(&charges, &hashes, today)).await;
         recorded.unwrap_or_else(|_| Err(unwritable()))
     }
 
-    fn record(&self, charges: &[Charge], price: u64, today: NaiveDate) -> Result<(), Refusal> {
+    fn record(&self, charges: &[Charge], asked: &BTreeSet<String>, today: NaiveDate) -> Result<(), Refusal> {
         let mut page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = if today > page.day { Page { day: today, ..Page::default() } } else { page.clone() };
+        let mut paid = 0;
         for (dataset, budget) in charges {
+            let known = next.asked.entry(dataset.to_string()).or_default();
+            let new: BTreeSet<String> = asked.difference(known).cloned().collect();
+            if new.is_empty() {
+                continue;
+            }
+            let price = price(&new);
             let spent = next.spent.entry(dataset.to_string()).or_default();
             *spent = spent.saturating_add(price);
             if *spent > budget.cells_per_day() {
                 return Err(exhausted(dataset, price, next.day));
             }
+            paid += price;
+            known.extend(new.into_iter().take(KNOWN.saturating_sub(known.len())));
+        }
+        if paid == 0 {
+            return Ok(());
         }
         write(&self.path, &next).map_err(|problem| {
             error!(error = %problem.kind(), "the record of budgets cannot be written: nothing is released");
@@ -84,6 +105,11 @@ impl Ledger {
         *page = next;
         Ok(())
     }
+}
+
+/// The first 64 bits of SHA-256, hexadecimal.
+fn hash(name: &str) -> String {
+    Sha256::digest(name).iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn beside(audit: &Path) -> PathBuf {

@@ -5,6 +5,7 @@
 //! refusal is made of the fragment, the contract and the edges of bins; never of a grant.
 
 mod compared;
+mod cube;
 mod roles;
 mod size;
 mod summand;
@@ -39,6 +40,7 @@ pub(crate) struct Approved {
     key_sources: Vec<roles::Sources>,
     choices: Vec<roles::Sources>,
     filters: roles::Sources,
+    aggregates: BTreeSet<String>,
     agreements: BTreeSet<String>,
 }
 
@@ -80,6 +82,7 @@ pub(crate) fn validate(
     let roles::Checked { kinds, steps, sources, keys: key_sources, choices, filters } =
         roles::check(fragment, &datasets)?;
     compared::check(fragment, &datasets)?;
+    let aggregates = cube::check(fragment, &datasets)?;
     let fragment = fragment.clone();
     Ok(Approved {
         fragment,
@@ -92,6 +95,7 @@ pub(crate) fn validate(
         key_sources,
         choices,
         filters,
+        aggregates,
         agreements,
     })
 }
@@ -216,6 +220,11 @@ impl Approved {
     /// References of the data-sharing agreements under which it is asked, separated by `, `; empty: none was needed.
     pub(crate) fn agreement(&self) -> String {
         self.agreements.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Names of its aggregates, or of its groups alone: two that ask the same of the same cells have one name.
+    pub(crate) fn aggregates(&self) -> &BTreeSet<String> {
+        &self.aggregates
     }
 
     /// The datasets it reads that answer a limited amount on one day.

@@ -27,6 +27,10 @@ pub struct Contract {
     pub description: String,
     /// the freest release a node's policy may choose
     pub floor: Floor,
+    /// the freest conditions a node's policy may let questions set
+    pub conditions: Conditions,
+    /// the most new aggregates that a node's policy may answer on one day; `None`: the contract does not say
+    pub cells_per_day: Option<u64>,
     /// its columns, in order, without the virtual column `node`
     pub columns: Vec<ColumnContract>,
 }
@@ -43,6 +47,29 @@ pub enum Floor {
         /// base that counts are rounded to, ≥ 1
         rounding: u32,
     },
+}
+
+/// Which sets of rows a question may ask about.
+///
+/// Whoever may choose any set chooses two that differ by one person, and no rule over figures hides that from somebody who knows
+/// enough of the others. So a protected dataset is a cube of cells that are there before anybody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conditions {
+    /// any condition of the language
+    Any,
+    /// cells of a cube: one test of each dimension, joined by AND
+    Cube,
+}
+
+impl Conditions {
+    /// `any` or `cube`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Cube => "cube",
+        }
+    }
 }
 
 /// One column of a contract.
@@ -142,6 +169,14 @@ impl Contract {
     /// Descriptions are left out, so that a typing error in one of them does not split the federation.
     pub fn hash(&self) -> String {
         let mut canonical = format!("{} v{} {:?}\n", self.name, self.version, self.floor);
+        // What is not said changes no hash: contracts of before mean what they meant.
+        if self.conditions == Conditions::Any && self.floor != Floor::Open {
+            canonical.push_str("conditions any\n");
+        }
+        if let Some(cells) = self.cells_per_day {
+            // Infallible: writing to a String.
+            _ = writeln!(canonical, "cells_per_day {cells}");
+        }
         for column in &self.columns {
             let ColumnContract { name, data_type, role, description: _, unit, codes, nullable } = column;
             // Infallible: writing to a String.
@@ -166,6 +201,8 @@ struct ContractFile {
     release: ReleaseMode,
     threshold: Option<u32>,
     rounding: Option<u32>,
+    conditions: Option<Conditions>,
+    cells_per_day: Option<u64>,
     #[serde(rename = "column")]
     columns: Vec<ColumnFile>,
 }
@@ -211,6 +248,16 @@ fn yes() -> bool {
 impl ContractFile {
     fn check(self) -> Result<Contract, String> {
         let floor = floor(self.release, self.threshold, self.rounding)?;
+        if floor == Floor::Open && (self.conditions.is_some() || self.cells_per_day.is_some()) {
+            return Err(
+                "conditions and cells_per_day have no meaning with release = \"open\": take them out"
+                    .to_owned(),
+            );
+        }
+        if self.cells_per_day == Some(0) {
+            return Err("cells_per_day = 0 would answer nothing: it is 1 or more".to_owned());
+        }
+        let loosest = if floor == Floor::Open { Conditions::Any } else { Conditions::Cube };
         let columns = self.columns.into_iter().map(ColumnFile::check).collect::<Result<Vec<_>, _>>()?;
         let mut names = BTreeSet::new();
         if let Some(twice) = columns.iter().find(|column| !names.insert(column.name.clone())) {
@@ -224,6 +271,8 @@ impl ContractFile {
             version: self.version,
             description: self.description,
             floor,
+            conditions: self.conditions.unwrap_or(loosest),
+            cells_per_day: self.cells_per_day,
             columns,
         };
         if matches!(floor, Floor::Protected { .. }) && contract.entities().next().is_none() {

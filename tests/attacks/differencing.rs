@@ -151,7 +151,7 @@ async fn boundary(target: &Target<'_>) -> Outcome {
         let known = (1..counts.len()).find(|known| counts[*known] > counts[known - 1])?;
         Some(counts[known] - 2.0 - known as f64)
     });
-    number(claim, truth as f64, 0.0, "counts of the cell and 0 to 5 known people")
+    number(claim, truth as f64, 0.0, "counts of the cell and 0 to 9 known people")
 }
 
 /// Whether questions that mean the same are answered alike.

@@ -26,7 +26,7 @@ pub(super) const MAYBE_AGE: i64 = 96;
 /// An age that nobody has.
 pub(super) const NOBODYS_AGE: i64 = 98;
 /// Ages that one person each has, all in ward `w2` of the first node, as everybody knows.
-pub(super) const KNOWN_AGES: [i64; 5] = [91, 92, 93, 94, 95];
+pub(super) const KNOWN_AGES: [i64; 9] = [82, 83, 84, 85, 91, 92, 93, 94, 95];
 /// The age of the few people with many rows.
 pub(super) const HEAVY_AGE: i64 = 88;
 
@@ -37,6 +37,7 @@ description = "One row per assessment of a resident."
 release = "protected"
 threshold = 10
 rounding = 5
+conditions = "any"
 
 [[column]]
 name = "person_key"
@@ -56,7 +57,7 @@ name = "zone"
 type = "text"
 role = "dimension"
 description = "Catchment area: much the same as the ward."
-codes = ["z1", "z2", "z3", "z4"]
+codes = ["z1", "z2", "z3", "z4", "z5"]
 
 [[column]]
 name = "sex"
@@ -199,11 +200,12 @@ impl Population {
         let target =
             Person { condition: maker.pick(&CONDITIONS), ..maker.north("w1", "z2", "x", TARGET_AGE) };
         let maybe = maker.pick(&[true, false]);
-        let known = KNOWN_AGES.map(|age| maker.north("w2", "z2", "f", age));
+        // One more would be the tenth of their zone.
+        let known = KNOWN_AGES.map(|age| maker.north("w2", "z5", "f", age));
         rows[0].push(target.clone());
         rows[0].extend(known);
         if maybe {
-            let person = maker.north("w2", "z2", "m", MAYBE_AGE);
+            let person = maker.north("w2", "z5", "m", MAYBE_AGE);
             rows[0].push(person);
         }
         let class = maker.pick(&CONDITIONS[1..]);

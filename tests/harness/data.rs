@@ -179,7 +179,8 @@ pub fn contract(name: &str) -> Result<Contract> {
 
 /// The same contract under an open release: for comparison with an engine that protects nothing.
 pub fn opened(contract: &str) -> String {
-    let protection = |line: &&str| !line.starts_with("threshold") && !line.starts_with("rounding");
+    let words = ["threshold", "rounding", "conditions", "cells_per_day"];
+    let protection = |line: &&str| !words.iter().any(|word| line.starts_with(word));
     let lines = contract.lines().filter(protection).map(|line| match line {
         "release = \"protected\"" => "release = \"open\"",
         line => line,

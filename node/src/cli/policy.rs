@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use chrono::{NaiveDate, Utc};
 use clap::Subcommand;
+use jigsaw_proto::contract::Conditions;
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::ReleaseMode;
@@ -119,12 +120,20 @@ fn sentences(policy: &Policy, today: NaiveDate) -> Vec<String> {
                 .push(format!("R08: no figure to which fewer than {threshold} entities contribute is shown"));
             sentences.push(format!("R13: counts are rounded to {rounding}, sums to {rounding} × resolution"));
             sentences.push("R06: no MIN and no MAX".to_owned());
+            sentences.push(match policy.conditions() {
+                Conditions::Any => "R04: any condition over what the roles open to tests".to_owned(),
+                Conditions::Cube => {
+                    "R04: one test of each column, against a value, a bin or a period, joined by AND"
+                        .to_owned()
+                }
+            });
         }
     }
     sentences.extend(policy.filters().sentences());
     if let Some(budget) = policy.budget() {
         let cells = budget.cells_per_day();
-        sentences.push(format!("R24: {cells} aggregates are answered a day (UTC), to all who ask together"));
+        sentences
+            .push(format!("R24: {cells} new aggregates are answered a day (UTC), to all who ask together"));
     }
     sentences
 }
@@ -205,7 +214,7 @@ async fn verdict(request: &[u8], held: &Datasets, day: NaiveDate) -> Verdict {
         terms = format!("{terms}, under {agreement}");
     }
     terms.extend(approved.budgets().map(|(dataset, budget)| {
-        let price = price(approved.fragment());
+        let price = price(approved.aggregates());
         format!(", for {price} of the {} of {dataset} a day (R24)", budget.cells_per_day())
     }));
     Verdict::Answered(terms)

@@ -8,7 +8,9 @@
 //! * where the cells of a table leave over a few people of a released total, the smallest of them is withheld (`R16`), now
 //!   and for good;
 //! * counts of one table are rounded so that they add up to their total's figure, and a total that is asked later shows that
-//!   (controlled rounding, Cox 1987): however a set of people is divided, its parts tell nothing new about the whole.
+//!   (controlled rounding, Cox 1987): however a set of people is divided, its parts tell nothing new about the whole;
+//! * a sum that leaves over a few entities of a released whole, beside released parts of it, is withheld (`R15`,
+//!   [`closing`]): each may have been asked by itself.
 //!
 //! Differencing is thereby blind to fewer people than the threshold, between any two questions of any two analysts on any two days.
 //! Nothing is forgotten; a changed person changes no figure until as many as the threshold have changed.
@@ -16,10 +18,11 @@
 //! A question whose cells are all remembered gets the same answer when it is asked again of the same files, unless one of its
 //! figures was withdrawn since: nobody needs to be looked at for that.
 //!
-//! What it does not see: three or more cells, asked one by one, that together leave a few people of a fourth; the budget
-//! of questions (`R24`) and the rounding of each are what stands against those.
+//! What it does not see: counts that do the same, whose rounding hides it; sums of parts that overlap; the budget of questions
+//! (`R24`) and the cells of a cube ([`crate::validate`]) are what stands against those.
 
 mod answers;
+mod closing;
 mod journal;
 mod members;
 mod memory;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jigsaw_proto::contract::{Contract, Floor};
+use jigsaw_proto::contract::{Conditions, Contract, Floor};
 use jigsaw_proto::release::ReleaseMode;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -38,6 +38,7 @@ pub struct Policy {
     rules: Rules,
     grants: Grants,
     filters: Filters,
+    conditions: Conditions,
     budget: Option<Budget>,
 }
 
@@ -58,7 +59,8 @@ impl Policy {
             rules: Rules::new(words, contract, folder)?,
             grants: Grants::new(words.grant.as_ref())?,
             filters: Filters::new(words, contract)?,
-            budget: words.budget.as_ref().map(Budget::new).transpose()?,
+            conditions: conditions(words, contract)?,
+            budget: Budget::of(words, contract)?,
         })
     }
 
@@ -133,6 +135,11 @@ impl Policy {
         &self.filters
     }
 
+    /// Which sets of rows a question may ask about.
+    pub fn conditions(&self) -> Conditions {
+        self.conditions
+    }
+
     /// What it answers on one day.
     pub fn budget(&self) -> Option<Budget> {
         self.budget
@@ -141,9 +148,10 @@ impl Policy {
     /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
     /// confirm a guess at them.
     pub fn hash(&self) -> String {
-        let Self { mode, threshold, rounding, rules, filters, budget: _, grants: _ } = self;
+        let Self { mode, threshold, rounding, rules, filters, conditions, budget: _, grants: _ } = self;
         let filters = if filters.is_empty() { String::new() } else { format!(" {filters:?}") };
-        let said = format!("{} {threshold} {rounding} {}{filters}", mode.as_str(), rules.said());
+        let (mode, conditions) = (mode.as_str(), conditions.as_str());
+        let said = format!("{mode} {threshold} {rounding} {conditions} {}{filters}", rules.said());
         let digest = Sha256::digest(said);
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
@@ -164,6 +172,25 @@ fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
         return Err(Problem::at(&words.release, sentence));
     }
     Ok((0, 1))
+}
+
+/// A cube, unless another word is written and the contract allows it.
+fn conditions(words: &PolicyWords, contract: &Contract) -> Result<Conditions, Problem> {
+    let open = *words.release.get_ref() == ReleaseMode::Open;
+    match &words.conditions {
+        Some(written) if open => {
+            let sentence = "conditions has no meaning with release = \"open\": take it out";
+            Err(Problem::at(written, sentence))
+        }
+        None if open => Ok(Conditions::Any),
+        None => Ok(Conditions::Cube),
+        Some(written) if *written.get_ref() < contract.conditions => {
+            let sentence =
+                "conditions = \"any\" is looser than the contract, which allows conditions = \"cube\" only";
+            Err(Problem::at(written, sentence))
+        }
+        Some(written) => Ok(*written.get_ref()),
+    }
 }
 
 /// Threshold and rounding: what is written, else the default, never less than the floor.

@@ -3,6 +3,7 @@
 mod attacks;
 mod budget;
 mod crash;
+mod cube;
 mod filters;
 mod grants;
 mod record;
@@ -47,6 +48,7 @@ description = "nights in a shelter"
 release = "protected"
 threshold = 10
 rounding = 5
+conditions = "any"
 [[column]]
 name = "person"
 type = "text"
@@ -91,7 +93,7 @@ pub(crate) fn contracts() -> [(&'static str, String); 3] {
 fn site() -> String {
     let open = "release = \"open\"";
     let text = STAY.replace("name = \"stay\"", "name = \"site\"").replace("release = \"protected\"", open);
-    text.replace("threshold = 10\n", "").replace("rounding = 5\n", "")
+    text.replace("threshold = 10\n", "").replace("rounding = 5\n", "").replace("conditions = \"any\"\n", "")
 }
 
 /// A second protected dataset over the same people.
@@ -182,9 +184,14 @@ impl Bench {
         Self { node: Arc::new(Node::open(settings).await.unwrap()), dir }
     }
 
-    /// A bench whose `stay` is under that policy, beside being protected.
+    /// A bench whose `stay` is under that policy, beside being protected against any conditions.
     async fn under(policy: &str) -> Self {
-        let text = format!("release = \"protected\"\n{policy}");
+        Self::under_conditions("any", policy).await
+    }
+
+    /// A bench whose `stay` is under that policy, beside being protected.
+    async fn under_conditions(conditions: &str, policy: &str) -> Self {
+        let text = format!("release = \"protected\"\nconditions = \"{conditions}\"\n{policy}");
         Self::with(|settings| {
             for dataset in
                 settings.datasets.iter_mut().filter(|dataset| dataset.contract.name.as_str() == "stay")
@@ -272,7 +279,7 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
 fn freest(contract: &Contract) -> &'static str {
     match contract.floor {
         Floor::Open => "release = \"open\"",
-        Floor::Protected { .. } => "release = \"protected\"",
+        Floor::Protected { .. } => "release = \"protected\"\nconditions = \"any\"",
     }
 }
 

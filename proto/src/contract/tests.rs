@@ -47,6 +47,20 @@ fn the_hash_ignores_prose_and_nothing_else() {
 }
 
 #[test]
+fn what_a_contract_does_not_say_protects() {
+    let contract = Contract::parse(CONTACTS).unwrap();
+    assert_eq!((contract.conditions, contract.cells_per_day), (Conditions::Cube, None));
+    let said = CONTACTS.replace("rounding = 5", "rounding = 5\nconditions = \"any\"\ncells_per_day = 200");
+    let freer = Contract::parse(&said).unwrap();
+    assert_eq!((freer.conditions, freer.cells_per_day), (Conditions::Any, Some(200)));
+    let spelt = CONTACTS.replace("rounding = 5", "rounding = 5\nconditions = \"cube\"");
+    assert_eq!(Contract::parse(&spelt).unwrap().hash(), contract.hash(), "said or not said, it is the same");
+    assert_ne!(freer.hash(), contract.hash());
+    let none = CONTACTS.replace("rounding = 5", "rounding = 5\ncells_per_day = 0");
+    assert!(problem(&none).contains("1 or more"));
+}
+
+#[test]
 fn each_mistake_is_named() {
     assert!(
         problem(&CONTACTS.replace("role = \"entity\"", "role = \"dimension\""))

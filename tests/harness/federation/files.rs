@@ -127,10 +127,16 @@ fn dataset(text: &mut String, files: &DatasetFiles, terms: &Terms) -> Result<()>
         (Floor::Protected { .. }, Some(lines)) if terms.policy == Policy::Contract => {
             writeln!(text, "[dataset.policy]\n{lines}")?;
         }
-        (Floor::Protected { threshold, rounding }, None) if terms.policy == Policy::Contract => writeln!(
-            text,
-            "[dataset.policy]\nrelease = \"protected\"\nthreshold = {threshold}\nrounding = {rounding}"
-        )?,
+        (Floor::Protected { threshold, rounding }, None) if terms.policy == Policy::Contract => {
+            writeln!(
+                text,
+                "[dataset.policy]\nrelease = \"protected\"\nthreshold = {threshold}\nrounding = {rounding}"
+            )?;
+            // Who lives where and learns where may be compared: that is what the census of schools is for.
+            if ["home_gss", "school_gss"].iter().all(|column| contract.column(column).is_some()) {
+                writeln!(text, "compare_columns = [[\"home_gss\", \"school_gss\"]]")?;
+            }
+        }
         _ => writeln!(text, "[dataset.policy]\nrelease = \"open\"")?,
     }
     Ok(())

@@ -72,6 +72,14 @@ pub fn scripts(dir: &Path) -> Result<Vec<Script>> {
 }
 
 impl Script {
+    /// Its questions, without those that are to be refused.
+    pub fn queries(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Query { sql, .. } => Some(sql.as_str()),
+            _ => None,
+        })
+    }
+
     /// Checks the script on the oracle alone: every query it can answer is legal and says something.
     pub async fn check(&self, oracle: &Oracle) -> Outcome {
         self.run(

@@ -62,7 +62,9 @@ fn check_says_what_is_released_and_by_which_rules() {
         "N08: granted to ada for \"a test\" under DSA-7 until the end of 2999-12-31",
         "R07: no group of fewer than 20",
         "R04: tested against constants: none",
-        "R24: 50 aggregates",
+        "R24: 50 new aggregates",
+        "R04: one test of each column",
+        "R24: 1000 new aggregates",
         "granted to everyone whom the coordinator serves",
         "released: exact figures",
     ] {

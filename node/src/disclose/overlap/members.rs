@@ -76,6 +76,37 @@ impl Members {
         Self(union)
     }
 
+    /// Those who are left when a part is taken away, row by row; `None`: it is no part of this. Amounts are left out. Of a set that is
+    /// no part, a few members tell.
+    pub(super) fn without(&self, part: &Self) -> Option<Self> {
+        let within = |part: Option<&u64>, whole: Option<&u64>| {
+            part.zip(whole).map(|(part, whole)| (part | !ENTITY, whole | !ENTITY))
+        };
+        if within(part.0.first(), self.0.first()).is_some_and(|(part, whole)| part < whole)
+            || within(part.0.last(), self.0.last()).is_some_and(|(part, whole)| part > whole)
+        {
+            return None;
+        }
+        let mut rest = Vec::new();
+        let mut parts = part.0.iter().peekable();
+        for word in &self.0 {
+            match parts.peek() {
+                Some(taken) if (**taken ^ word) & ENTITY == 0 => {
+                    let (had, gone) = (word & ROWS, **taken & ROWS);
+                    parts.next();
+                    match had.cmp(&gone) {
+                        std::cmp::Ordering::Less => return None,
+                        std::cmp::Ordering::Equal => {}
+                        std::cmp::Ordering::Greater => rest.push((word & ENTITY) | (had - gone)),
+                    }
+                }
+                Some(taken) if **taken < *word => return None,
+                _ => rest.push(word & (ENTITY | ROWS)),
+            }
+        }
+        parts.peek().is_none().then_some(Self(rest))
+    }
+
     /// The number of entities by which two cells differ, counted up to `limit`.
     pub(super) fn distance(&self, other: &Self, depth: Depth, limit: usize) -> usize {
         if self == other {

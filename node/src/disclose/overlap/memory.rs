@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
+use super::closing::closes;
 use super::members::{Depth, Members};
 use crate::disclose::cells::Figure;
 
@@ -164,7 +165,14 @@ impl Memory {
             }
         }
         let told = || own.filter(|_| statistic.unit.adds_up()).and_then(|released| released.remainder(cell));
-        near.or_else(|| told().map(Some)).map_or(Verdict::New, Verdict::Known)
+        if let Some(known) = near.or_else(|| told().map(Some)) {
+            return Verdict::Known(known);
+        }
+        let sum = matches!(statistic.unit, Unit::Sum(_));
+        if sum && own.is_some_and(|released| closes(&released.shown(), cell, threshold)) {
+            return Verdict::TooNear;
+        }
+        Verdict::New
     }
 
     /// Whether a released cell of the same statistic differs from these by some entities, and by fewer than `threshold`.
@@ -216,6 +224,11 @@ impl Memory {
 }
 
 impl Released {
+    /// The cells that show something.
+    fn shown(&self) -> Vec<&Cell> {
+        self.cells.iter().filter(|cell| cell.figure.is_some()).collect()
+    }
+
     /// The cell of the same members.
     fn equal(&self, cell: &Cell) -> Option<&Cell> {
         let place = *self.by_sum.get(&cell.mark.sum)?;

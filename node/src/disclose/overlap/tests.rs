@@ -19,7 +19,7 @@ fn statistic(unit: Unit) -> Statistic {
 }
 
 /// The people of a range, one row each.
-fn people(range: std::ops::Range<u64>, figure: i128) -> Cell {
+pub(super) fn people(range: std::ops::Range<u64>, figure: i128) -> Cell {
     let secret = Secret::from([1; 48]);
     let holding =
         |person: u64| Holding { entity: secret.entity_key(&person.to_le_bytes()), rows: 1, amount: 1.0 };
