@@ -1,4 +1,4 @@
-//! The five commands: each becomes a list of statements and a way to show their answers.
+//! The commands: each becomes a list of statements and a way to show their answers.
 
 use std::ffi::OsString;
 use std::{fs, io};
@@ -9,6 +9,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use crate::cli::{CellStatus, Cli, Command, Query, Show};
 use crate::connect::connect;
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::settings::Settings;
 use crate::statement::split;
 use crate::surroundings::Surroundings;
@@ -47,6 +48,12 @@ pub(crate) fn prepare(
             return Ok(None);
         }
     };
+    if let Command::Identity { name, federation, output } = &cli.command {
+        let lines = Identity::create(name, federation, output)?;
+        write!(around.stdout, "{lines}")?;
+        around.stdout.flush()?;
+        return Ok(None);
+    }
     let settings = settings::resolve(&cli.connection, around)?;
     let task = task(cli.command, settings, around)?;
     check_output(&task, around)?;
@@ -83,6 +90,8 @@ fn task(command: Command, settings: Settings, around: &mut Surroundings<'_>) -> 
             let Query { allow_partial, cell_status, show, .. } = query;
             Task { settings, statements, show, allow_partial, cell_status, purpose, if_empty: None }
         }
+        // It was carried out without a connection.
+        Command::Identity { .. } => return Err(Failure::usage("there is no statement to run")),
         Command::Datasets(show) => one(settings, DATASETS.to_owned(), show),
         Command::Nodes(show) => one(settings, NODES.to_owned(), show),
         Command::Describe { dataset, show } => {

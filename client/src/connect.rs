@@ -9,7 +9,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{Proof, Settings};
 
 /// Largest single message accepted: a record batch.
 const MESSAGE_LIMIT: usize = 64 << 20;
@@ -17,6 +17,7 @@ const MESSAGE_LIMIT: usize = 64 << 20;
 /// A signed-in way to ask.
 pub(crate) struct Session {
     pub(crate) flight: FlightServiceClient<Channel>,
+    pub(crate) proof: Proof,
     authorization: Option<MetadataValue<Ascii>>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Session, Failure> {
     }
     let channel = endpoint.connect().await.map_err(wrong)?;
     let flight = FlightServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-    Ok(Session { flight, authorization: settings.authorization.clone() })
+    Ok(Session { flight, proof: settings.proof.clone(), authorization: settings.authorization.clone() })
 }
 
 /// The innermost cause: the layers above it only say "transport error".

@@ -7,7 +7,7 @@
 //!
 //! 1. `cli` – flags and help; `settings` – flags and environment to a checked connection
 //! 2. `statement` – the text to run, cut into statements
-//! 3. `connect` – one gRPC channel; `query` – one statement: plan, stream, progress
+//! 3. `connect` – one gRPC channel; `identity` – what the analyst signs; `query` – one statement: plan, stream, progress
 //! 4. `render` – an answer as table, CSV, JSON, Parquet or Arrow; `output` – where it goes
 //! 5. `notes` – footnotes and summary; `failure` – what went wrong and its exit code
 
@@ -15,6 +15,7 @@ mod cli;
 mod command;
 mod connect;
 mod failure;
+mod identity;
 mod notes;
 mod output;
 mod progress;

@@ -12,16 +12,19 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use tokio::time::timeout;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status, Streaming};
 
 use crate::cli::CellStatus;
 use crate::command::Task;
 use crate::connect::Session;
 use crate::failure::Failure;
+use crate::identity::Asked;
 use crate::notes::{Closing, Notes};
 use crate::output::OutputFile;
 use crate::progress::Progress;
 use crate::render::{Look, Out, Rendered, Renderer};
+use crate::settings::Proof;
 use crate::surroundings::Surroundings;
 
 /// What a server that keeps its own deadline is given on top before the client stops waiting.
@@ -81,7 +84,10 @@ async fn exchange(
         (Some(_), false) => watch(session, &query_id).await,
         _ => None,
     };
-    let request = decorate(session.request(ticket), task);
+    let mut request = decorate(session.request(ticket), task);
+    if let Some(assertion) = prove(session, task, statement, &query_id).await? {
+        request.metadata_mut().insert("x-jigsaw-assertion", assertion);
+    }
     let rows = session.flight.do_get(request).await?.into_inner();
     let (mut answer, metadata) = decode(rows);
     loop {
@@ -130,16 +136,48 @@ async fn plan(session: &mut Session, task: &Task, statement: &str) -> Result<(St
     }
 }
 
+/// What goes to the nodes with a question, so that they need not take the coordinator's word for who asks; signed over what the
+/// coordinator says it will ask them.
+async fn prove(
+    session: &mut Session,
+    task: &Task,
+    statement: &str,
+    query_id: &str,
+) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+    let identity = match session.proof.clone() {
+        Proof::None => return Ok(None),
+        Proof::Token(token) => return Ok(Some(token)),
+        Proof::Key(identity) => identity,
+    };
+    let body = Bytes::copy_from_slice(query_id.as_bytes());
+    let request = session.request(Action { r#type: "jigsaw.fragments".to_owned(), body });
+    let messages = session.flight.do_action(request).await?.into_inner();
+    let messages: Vec<_> = messages.try_collect().await.map_err(Failure::from)?;
+    let asked = messages.iter().map(|message| serde_json::from_slice::<Asked>(&message.body));
+    let asked: Vec<Asked> = asked.collect::<Result<_, _>>().map_err(|_| {
+        Failure::failed("the server does not say what it will ask the nodes, so it cannot be signed")
+    })?;
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let purpose = task.purpose.as_ref().and_then(|purpose| purpose.to_str().ok()).unwrap_or_default();
+    let signed = identity.sign((statement, query_id, purpose.trim()), &asked)?;
+    let mut value = MetadataValue::try_from(signed)
+        .map_err(|_| Failure::failed("what was signed does not fit a header"))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 fn decorate<T>(mut request: Request<T>, task: &Task) -> Request<T> {
     if let Some(seconds) = task.show.timeout {
         request.set_timeout(Duration::from_secs(seconds.into()));
     }
     let metadata = request.metadata_mut();
     if task.allow_partial {
-        metadata.insert("x-jigsaw-allow-partial", tonic::metadata::MetadataValue::from_static("true"));
+        metadata.insert("x-jigsaw-allow-partial", MetadataValue::from_static("true"));
     }
     if task.cell_status == CellStatus::Columns {
-        metadata.insert("x-jigsaw-cell-status", tonic::metadata::MetadataValue::from_static("columns"));
+        metadata.insert("x-jigsaw-cell-status", MetadataValue::from_static("columns"));
     }
     if let Some(purpose) = &task.purpose {
         metadata.insert("x-jigsaw-purpose", purpose.clone());

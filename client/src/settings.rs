@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use url::{Host, Url};
 
 use crate::cli::Connection;
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::surroundings::Surroundings;
 
 const DEFAULT_SERVER: &str = "https://127.0.0.1:50050";
@@ -21,8 +23,21 @@ pub(crate) struct Settings {
     pub(crate) server: Url,
     /// `Bearer …`; none for a server open to anybody on this machine.
     pub(crate) authorization: Option<MetadataValue<Ascii>>,
+    /// What proves to nodes who asks.
+    pub(crate) proof: Proof,
     /// PEM; none for a plaintext connection.
     pub(crate) ca: Option<Vec<u8>>,
+}
+
+/// What proves to nodes who asks.
+#[derive(Clone)]
+pub(crate) enum Proof {
+    /// Nothing.
+    None,
+    /// A token that is passed on.
+    Token(MetadataValue<Ascii>),
+    /// The analyst's own key.
+    Key(Arc<Identity>),
 }
 
 /// Checks flags and environment; flags win.
@@ -42,7 +57,27 @@ pub(crate) fn resolve(flags: &Connection, around: &Surroundings<'_>) -> Result<S
         (None, None, None) => None,
     };
     let authorization = token.map(|token| bearer(&token)).transpose()?;
-    Ok(Settings { server, authorization, ca })
+    let proof = proof(flags, around)?;
+    Ok(Settings { server, authorization, proof, ca })
+}
+
+fn proof(flags: &Connection, around: &Surroundings<'_>) -> Result<Proof, Failure> {
+    let named = |name| around.set(name).map(PathBuf::from);
+    let identity = flags.identity.clone().or_else(|| match flags.assertion_file {
+        Some(_) => None,
+        None => named("JIGSAW_IDENTITY"),
+    });
+    if let Some(file) = identity {
+        return Ok(Proof::Key(Arc::new(Identity::load(&file)?)));
+    }
+    let Some(file) = flags.assertion_file.clone().or_else(|| named("JIGSAW_ASSERTION_FILE")) else {
+        return Ok(Proof::None);
+    };
+    let token = read_token(&file)?;
+    let mut value = MetadataValue::try_from(token.trim())
+        .map_err(|_| Failure::usage("the token for nodes holds characters no token has"))?;
+    value.set_sensitive(true);
+    Ok(Proof::Token(value))
 }
 
 fn server_url(text: &str) -> Result<Url, Failure> {

@@ -24,6 +24,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use jigsaw_proto::contract::Contract;
+use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::DatasetName;
 
 pub use error::QueryError;
@@ -32,9 +33,10 @@ use crate::catalogue::{Catalogue, ReferenceEntry, TableInfo};
 use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext};
 use crate::plan::{
-    Marking, Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
+    Marking, Statement, explain, fragments_of, parameter_type, parse, protected_columns, session, to_wire,
+    wire_schema,
 };
-use crate::split::Asking;
+use crate::split::{Asking, FragmentTable};
 
 type Result<T> = std::result::Result<T, QueryError>;
 
@@ -54,6 +56,8 @@ pub(crate) struct Planned {
     schema: SchemaRef,
     parameters: SchemaRef,
     cell_status: CellStatus,
+    /// what nodes will be asked
+    fragments: Arc<[FragmentTable]>,
 }
 
 #[derive(Debug, Clone)]
@@ -119,15 +123,24 @@ impl Engine {
     ) -> Result<Planned> {
         let planning = |error| QueryError::planning(&error);
         let parameters = parameters(&statement)?;
+        let fragments = Arc::default();
         if !parameters.fields().is_empty() {
             let schema = wire_schema(statement.schema().as_arrow(), &Marking::default());
-            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, cell_status });
+            return Ok(Planned {
+                statement,
+                shape: Shape::Template,
+                schema,
+                parameters,
+                cell_status,
+                fragments,
+            });
         }
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;
             let schema = answer.schema();
-            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters, cell_status });
+            let shape = Shape::Known(answer);
+            return Ok(Planned { statement, shape, schema, parameters, cell_status, fragments });
         }
         let protected = protected_columns(&split, &self.federation.snapshot());
         let (split, about) = match cell_status {
@@ -140,7 +153,8 @@ impl Engine {
         let physical =
             session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
         let schema = wire_schema(&physical.schema(), &Marking { protected, about });
-        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, cell_status })
+        let fragments = fragments_of(&split).map_err(planning)?.into();
+        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, cell_status, fragments })
     }
 
     fn task(&self, context: Arc<QueryContext>) -> Arc<TaskContext> {
@@ -161,7 +175,13 @@ impl Planned {
             schema,
             parameters: Arc::new(Schema::empty()),
             cell_status: CellStatus::default(),
+            fragments: Arc::default(),
         }
+    }
+
+    /// What nodes will be asked when it is run.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = &Fragment> {
+        self.fragments.iter().map(FragmentTable::fragment)
     }
 
     /// The schema of the answer, exactly as it is sent.

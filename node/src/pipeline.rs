@@ -23,7 +23,7 @@ use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
 use crate::audit::step::reached;
-use crate::authorise::{Permit, authorise};
+use crate::authorise::{Heard, Permit, authorise};
 use crate::disclose::{self, Release, disclose};
 use crate::execute::{self, execute};
 use crate::node::Node;
@@ -45,11 +45,15 @@ pub(crate) async fn answer(
     let asked = Instant::now();
     let mut entry = node.audit.entry(coordinator);
     let mut tick = Duration::ZERO;
-    let answered = match authorise(ticket, &node.turns, |request| entry.asked(request, ticket)).await {
+    let heard = |heard: Heard<'_>| match heard {
+        Heard::Asked(request) => entry.asked(request, ticket),
+        Heard::Proved(who) => entry.proved(who),
+    };
+    let answered = match authorise(ticket, &node.gate, heard).await {
         Ok(permit) => {
             tick = node.tick(&permit.request().fragment);
             tracing::Span::current().record("query", permit.request().query.as_str());
-            match node.tickets.redeem(permit.request(), unix_ms()) {
+            match node.tickets.redeem(permit.request(), unix_ms()).and_then(|()| node.gate.take(&permit)) {
                 Ok(()) => unpanicked(run(node, &permit, &mut entry)).await,
                 Err(refusal) => Err(refusal),
             }
