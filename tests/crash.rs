@@ -44,8 +44,18 @@ fn ticket(query: &str) -> Vec<u8> {
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
     let query = query.parse().unwrap();
     let issued_ms = unix_ms();
-    FragmentRequest { query, principal, purpose, deadline_ms: 20_000, fragment, serial: 0, issued_ms }
-        .encode()
+    let assertion = jigsaw_proto::identity::Assertion::default();
+    FragmentRequest {
+        query,
+        principal,
+        purpose,
+        deadline_ms: 20_000,
+        fragment,
+        serial: 0,
+        issued_ms,
+        assertion,
+    }
+    .encode()
 }
 
 /// A line to a node that may still be starting.

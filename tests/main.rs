@@ -45,6 +45,9 @@ mod shell;
 /// Sessions keep what their owner set, for their owner; questions can be followed and cancelled by who asked them.
 mod sessions;
 
+/// Who asks is proved to the node, and signing in works.
+mod identity;
+
 /// Drivers that others wrote work.
 mod python;
 

@@ -13,6 +13,8 @@ Environment:
   JIGSAW_SERVER      the coordinator's address, as --server
   JIGSAW_TOKEN       the access token (never a flag: the process list is public)
   JIGSAW_TOKEN_FILE  a file holding the token, as --token-file
+  JIGSAW_IDENTITY    a file with your own key, as --identity
+  JIGSAW_ASSERTION_FILE  a file with a token for nodes, as --assertion-file
   JIGSAW_CA          certificates to trust, as --ca
   NO_COLOR           no colour and no dimmed text
   PAGER              shows what is taller than the screen in the shell
@@ -54,6 +56,12 @@ pub(crate) struct Connection {
     /// Read the access token from this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Sign what nodes are asked with the key in this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Pass the token in this file on to the nodes
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "identity")]
+    pub(crate) assertion_file: Option<PathBuf>,
     /// Trust the certificates in this PEM file [default: the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -74,6 +82,17 @@ pub(crate) enum Command {
     },
     /// List the nodes and whether they answer
     Nodes(Show),
+    /// Make a key of your own, and show what nodes need to know of it
+    Identity {
+        /// Your name, as nodes know it
+        name: String,
+        /// The federation, as nodes call it: 'audience' in their [identity]
+        #[arg(long, value_name = "NAME")]
+        federation: String,
+        /// File to keep the key in; it must not exist
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Show how a query would run, and whether the policy allows it, without running it
     Explain {
         /// The query

@@ -9,6 +9,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use crate::cli::{CellStatus, Chart, Cli, Command, Connect, Connection, Format, Query, Show};
 use crate::connect::connect;
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::settings::{self, Settings};
 use crate::statement::split;
 use crate::surroundings::Surroundings;
@@ -85,6 +86,10 @@ pub(crate) fn prepare(
         }
         None => Err(Failure::Arguments { message: Cli::command().render_help().to_string() }),
         Some(Command::Connect(wanted)) => Ok(Work::SignOn(wanted, connection)),
+        Some(Command::Identity { name, federation, output }) => {
+            let lines = Identity::create(&name, &federation, &output)?;
+            say(around, lines.as_bytes())
+        }
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "jigsaw", &mut text);
@@ -161,6 +166,8 @@ fn task(command: Command, settings: Settings, around: &mut Surroundings<'_>) -> 
                 Work::Ask(settings, statements, ask)
             }
         }
+        // It was carried out without a connection.
+        Command::Identity { .. } => return Err(Failure::usage("there is no statement to run")),
         Command::Datasets(show) => one(settings, DATASETS.to_owned(), show),
         Command::Nodes(show) => one(settings, NODES.to_owned(), show),
         Command::Describe { dataset, show } => {

@@ -9,7 +9,7 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{Proof, Settings};
 
 /// Largest single message accepted: a record batch.
 const MESSAGE_LIMIT: usize = 64 << 20;
@@ -21,6 +21,7 @@ const COOKIE: &str = "arrow_flight_session_id";
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) flight: FlightServiceClient<Channel>,
+    pub(crate) proof: Proof,
     authorization: Option<MetadataValue<Ascii>>,
     cookie: Option<MetadataValue<Ascii>>,
 }
@@ -78,7 +79,12 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Session, Failure> {
     }
     let channel = endpoint.connect().await.map_err(wrong)?;
     let flight = FlightServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-    Ok(Session { flight, authorization: settings.authorization.clone(), cookie: None })
+    Ok(Session {
+        flight,
+        proof: settings.proof.clone(),
+        authorization: settings.authorization.clone(),
+        cookie: None,
+    })
 }
 
 /// The innermost cause: the layers above it only say "transport error".

@@ -7,7 +7,7 @@
 //!
 //! 1. `cli` – flags and help; `profiles`, `settings` – flags, environment and profile to a checked connection
 //! 2. `statement` – the text to run, cut into statements
-//! 3. `connect` – one gRPC channel; `query` – one statement: plan, stream, progress
+//! 3. `connect` – one gRPC channel; `identity`, `proving` – what the analyst signs; `query` – one statement: plan, stream, progress
 //! 4. `render` – an answer as table, CSV, JSON, Parquet or Arrow; `chart` – as a picture; `output` – where it goes
 //! 5. `notes` – footnotes and summary; `failure` – what went wrong and its exit code
 //! 6. `shell` – the same in a conversation; `sign_on` – `jigsaw connect`; `dry_run` – what nodes would be asked
@@ -18,11 +18,13 @@ mod command;
 mod connect;
 mod dry_run;
 mod failure;
+mod identity;
 mod man;
 mod notes;
 mod output;
 mod profiles;
 mod progress;
+mod proving;
 mod query;
 mod render;
 mod settings;

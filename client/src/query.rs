@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use tokio::time::timeout;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cli::CellStatus;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 use crate::notes::{Closing, Notes};
 use crate::output::OutputFile;
 use crate::progress::Progress;
+use crate::proving::prove;
 use crate::render::{Kept, Look, Out, Rendered, Renderer};
 use crate::surroundings::Surroundings;
 
@@ -170,7 +172,10 @@ async fn exchange(
         (Some(_), false) => watch(session, &query_id).await,
         _ => None,
     };
-    let request = decorate(session.request(ticket), ask);
+    let mut request = decorate(session.request(ticket), ask);
+    if let Some(assertion) = prove(session, ask, statement, &query_id).await? {
+        request.metadata_mut().insert("x-jigsaw-assertion", assertion);
+    }
     let rows = fetch(session, request, &mut reports, &mut progress).await?;
     session.keep(rows.metadata());
     let (mut answer, metadata) = decode(rows.into_inner());
@@ -261,10 +266,10 @@ fn decorate<T>(mut request: Request<T>, ask: &Ask) -> Request<T> {
     }
     let metadata = request.metadata_mut();
     if ask.allow_partial {
-        metadata.insert("x-jigsaw-allow-partial", tonic::metadata::MetadataValue::from_static("true"));
+        metadata.insert("x-jigsaw-allow-partial", MetadataValue::from_static("true"));
     }
     if ask.cell_status == CellStatus::Columns {
-        metadata.insert("x-jigsaw-cell-status", tonic::metadata::MetadataValue::from_static("columns"));
+        metadata.insert("x-jigsaw-cell-status", MetadataValue::from_static("columns"));
     }
     if let Some(purpose) = &ask.purpose {
         metadata.insert("x-jigsaw-purpose", purpose.clone());

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use url::{Host, Url};
 
 use crate::cli::Connection;
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::profiles::{self, Profile};
 use crate::surroundings::Surroundings;
 
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) server: Url,
     /// `Bearer …`; none for a server open to anybody on this machine.
     pub(crate) authorization: Option<MetadataValue<Ascii>>,
+    /// What proves to nodes who asks.
+    pub(crate) proof: Proof,
     /// PEM; none for a plaintext connection.
     pub(crate) ca: Option<Vec<u8>>,
     /// What the certificates were read from.
@@ -30,6 +34,17 @@ pub(crate) struct Settings {
     pub(crate) profile: Option<String>,
     /// Why the profile's user asks.
     pub(crate) purpose: Option<String>,
+}
+
+/// What proves to nodes who asks.
+#[derive(Clone)]
+pub(crate) enum Proof {
+    /// Nothing.
+    None,
+    /// A token that is passed on.
+    Token(MetadataValue<Ascii>),
+    /// The analyst's own key.
+    Key(Arc<Identity>),
 }
 
 /// Where a token is.
@@ -50,7 +65,8 @@ pub(crate) struct Named {
 /// Checks flags, environment and profile, in this order of weight.
 pub(crate) fn resolve(flags: &Connection, around: &Surroundings<'_>) -> Result<Settings, Failure> {
     let (name, profile) = profiles::chosen(flags.profile.as_deref(), around)?.unzip();
-    open(Named { profile: name, ..named(flags, profile.unwrap_or_default(), around)? })
+    let settings = open(Named { profile: name, ..named(flags, profile.unwrap_or_default(), around)? })?;
+    Ok(Settings { proof: proof(flags, around)?, ..settings })
 }
 
 /// Who says what: a flag before the environment, the environment before the profile.
@@ -94,7 +110,26 @@ pub(crate) fn open(named: Named) -> Result<Settings, Failure> {
         None => None,
     };
     let authorization = token.map(|token| bearer(&token)).transpose()?;
-    Ok(Settings { server, authorization, ca, ca_file, profile, purpose })
+    Ok(Settings { server, authorization, proof: Proof::None, ca, ca_file, profile, purpose })
+}
+
+fn proof(flags: &Connection, around: &Surroundings<'_>) -> Result<Proof, Failure> {
+    let named = |name| around.set(name).map(PathBuf::from);
+    let identity = flags.identity.clone().or_else(|| match flags.assertion_file {
+        Some(_) => None,
+        None => named("JIGSAW_IDENTITY"),
+    });
+    if let Some(file) = identity {
+        return Ok(Proof::Key(Arc::new(Identity::load(&file)?)));
+    }
+    let Some(file) = flags.assertion_file.clone().or_else(|| named("JIGSAW_ASSERTION_FILE")) else {
+        return Ok(Proof::None);
+    };
+    let token = read_token(&file)?;
+    let mut value = MetadataValue::try_from(token.trim())
+        .map_err(|_| Failure::usage("the token for nodes holds characters no token has"))?;
+    value.set_sensitive(true);
+    Ok(Proof::Token(value))
 }
 
 fn server_url(text: &str) -> Result<Url, Failure> {

@@ -1,22 +1,49 @@
-//! Who asks: a bearer token from a file of analysts, or anybody on this machine where the configuration says so by name.
+//! Who asks: a bearer token from a file of analysts, a password, an identity provider's token, a client's certificate, or anybody
+//! on this machine where the configuration says so by name.
+//!
+//! * `users` – passwords, and the tokens that signing in with one gives
+//! * `certificate` – the name in a client's certificate
+//!
+//! All of it is for the coordinator's own order: a node does not take its word for it.
+
+pub(crate) mod certificate;
+pub(crate) mod users;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use jigsaw_proto::identity::{ASSERTION_HEADER, Assertion, Issuer, Jws, Unproved, is_name, unix_seconds};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tonic::Status;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::{Request, Status};
+
+use users::Users;
+
+/// How far the clocks of an identity provider and this machine may be apart, in seconds.
+const SKEW: u64 = 30;
 
 /// Who may ask.
-#[derive(Debug)]
-pub(crate) enum Access {
-    Tokens(Vec<Analyst>),
-    Anonymous,
+#[derive(Debug, Default)]
+pub(crate) struct Access {
+    /// anybody, without a sign
+    pub(crate) anonymous: bool,
+    pub(crate) analysts: Vec<Analyst>,
+    pub(crate) users: Option<Users>,
+    pub(crate) issuers: Vec<Issuer>,
+    /// whether a client's certificate, which the transport has verified, is a sign
+    pub(crate) certificates: bool,
+    /// whether tokens of issuers are passed on to nodes
+    pub(crate) forward_tokens: bool,
 }
 
-/// Longest name: nodes record it with every question.
-const MAX_NAME_BYTES: usize = 100;
+/// Whoever makes a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) principal: String,
+    /// what proves it to nodes; empty: nothing
+    pub(crate) proof: Assertion,
+}
 
 /// An analyst and the hash of the token that proves it.
 pub(crate) struct Analyst {
@@ -38,10 +65,8 @@ impl Analyst {
 
     /// An analyst with the SHA-256 of a token in 64 hexadecimal digits.
     pub(crate) fn new(name: &str, hash: &str) -> Result<Self, String> {
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
-            return Err(format!(
-                "an analyst's name has 1 to {MAX_NAME_BYTES} bytes and no control characters"
-            ));
+        if !is_name(name) {
+            return Err("an analyst's name has 1 to 100 bytes and no control characters".to_owned());
         }
         let digits = hash.as_bytes().chunks(2);
         let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
@@ -54,8 +79,27 @@ impl Analyst {
     }
 }
 
-/// What a caller showed.
-pub(crate) enum Credential {
+/// What a call shows.
+pub(crate) struct Signs {
+    credential: Credential,
+    /// of the client, DER, verified against the authority of analysts
+    certificate: Option<Vec<u8>>,
+}
+
+impl Signs {
+    /// What a request shows.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for a header that nobody understands.
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+        let chain = request.peer_certs();
+        let certificate = chain.as_ref().and_then(|chain| chain.first()).map(|der| der.to_vec());
+        Ok(Self { credential: credential(request.metadata())?, certificate })
+    }
+}
+
+/// What the header of a call says.
+enum Credential {
     /// `Authorization: Bearer token`
     Bearer(String),
     /// `Authorization: Basic base64(user:token)`
@@ -70,49 +114,127 @@ pub(crate) enum Credential {
 }
 
 impl Access {
-    /// The name of whoever showed `credential`.
-    pub(crate) fn principal(&self, credential: &Credential) -> Result<String, Status> {
-        let Self::Tokens(analysts) = self else { return Ok("anonymous".to_owned()) };
-        let (token, user) = match credential {
-            Credential::Bearer(token) => (token, None),
-            Credential::Basic { user, token } => (token, Some(user)),
-            Credential::None => {
-                return Err(Status::unauthenticated(
-                    "sign in first: send your token as 'Authorization: Bearer …', or as the password of your user name",
-                ));
+    /// Whoever makes a call, by what it shows.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, with what to do; nothing tells whether a name exists.
+    pub(crate) async fn caller(&self, signs: &Signs) -> Result<Caller, Status> {
+        if self.anonymous {
+            return Ok(Caller::of("anonymous"));
+        }
+        match &signs.credential {
+            Credential::Bearer(token) => self.bearer(token).await,
+            Credential::Basic { user, token } => match self.analyst(token, Some(user)) {
+                Some(caller) => Ok(caller),
+                None if is_signed(token) && !self.issuers.is_empty() => {
+                    let caller = self.holder(token).await?;
+                    if caller.principal == *user { Ok(caller) } else { Err(unknown()) }
+                }
+                None => match &self.users {
+                    Some(users) => users.verify(user, token).await.map(|()| Caller::of(user)),
+                    None => Err(unknown()),
+                },
+            },
+            Credential::None if self.certificates => {
+                let certificate = signs.certificate.as_deref().ok_or_else(sign_in)?;
+                certificate::name(certificate).map(|name| Caller::of(&name))
             }
-        };
+            Credential::None => Err(sign_in()),
+        }
+    }
+
+    async fn bearer(&self, token: &str) -> Result<Caller, Status> {
+        if let Some(caller) = self.analyst(token, None) {
+            return Ok(caller);
+        }
+        if let Some(name) = self.users.as_ref().and_then(|users| users.signed_in(token)) {
+            return Ok(Caller::of(&name));
+        }
+        if is_token(token) && !self.issuers.is_empty() { self.holder(token).await } else { Err(unknown()) }
+    }
+
+    /// Whoever a token of the file is of. Every analyst is compared, whichever is found: the time says nothing about who exists.
+    fn analyst(&self, token: &str, user: Option<&str>) -> Option<Caller> {
         let hash = Sha256::digest(token);
-        // Every analyst is compared, whichever is found: the time says nothing about who exists.
         let fits = |analyst: &Analyst| {
-            bool::from(analyst.hash.ct_eq(hash.as_slice())) & user.is_none_or(|user| *user == analyst.name)
+            bool::from(analyst.hash.ct_eq(hash.as_slice())) & user.is_none_or(|user| user == analyst.name)
         };
-        let found =
-            analysts.iter().fold(None, |found, analyst| if fits(analyst) { Some(analyst) } else { found });
-        found.map(|analyst| analyst.name.clone()).ok_or_else(|| {
-            Status::unauthenticated(
-                "the token is not one of this coordinator's: check it, or ask for a new one",
-            )
-        })
+        let found = self
+            .analysts
+            .iter()
+            .fold(None, |found, analyst| if fits(analyst) { Some(analyst) } else { found });
+        found.map(|analyst| Caller::of(&analyst.name))
+    }
+
+    /// Whoever holds a token of an identity provider.
+    async fn holder(&self, token: &str) -> Result<Caller, Status> {
+        let unproved =
+            |problem: Unproved| Status::unauthenticated(format!("the token is not taken: {problem}"));
+        let jws = Jws::parse(token).map_err(unproved)?;
+        let issuer = Issuer::of(&jws, &self.issuers).map_err(unproved)?;
+        let holder = issuer.verify(&jws, unix_seconds(), SKEW).await.map_err(unproved)?;
+        let proof = if self.forward_tokens { token.to_owned().into() } else { Assertion::default() };
+        Ok(Caller { principal: holder.principal, proof })
+    }
+
+    /// What a caller who shook hands sends from then on; `None` where nothing needs to be sent.
+    ///
+    /// # Errors
+    /// As [`Access::caller`].
+    pub(crate) async fn handshake(&self, signs: &Signs) -> Result<Option<MetadataValue<Ascii>>, Status> {
+        let Caller { principal, .. } = self.caller(signs).await?;
+        let token = match (&signs.credential, &self.users) {
+            (Credential::None, _) => return Ok(None),
+            (Credential::Basic { user, token }, Some(users))
+                if !is_signed(token) && self.analyst(token, Some(user)).is_none() =>
+            {
+                users.sign_in(&principal)?
+            }
+            (Credential::Bearer(token) | Credential::Basic { token, .. }, _) => token.clone(),
+        };
+        let header = format!("Bearer {token}").parse();
+        header.map(Some).map_err(|_| Status::unauthenticated("the token has characters no header can carry"))
     }
 }
 
-impl Access {
-    /// What a caller who shook hands sends from then on; `None` where nothing needs to be sent.
-    pub(crate) fn handshake(&self, credential: &Credential) -> Result<Option<MetadataValue<Ascii>>, Status> {
-        self.principal(credential)?;
-        let (Credential::Bearer(token) | Credential::Basic { token, .. }) = credential else {
-            return Ok(None);
-        };
-        format!("Bearer {token}")
-            .parse()
-            .map(Some)
-            .map_err(|_| Status::unauthenticated("the token has characters no header can carry"))
+impl Caller {
+    fn of(name: &str) -> Self {
+        Self { principal: name.to_owned(), proof: Assertion::default() }
     }
+
+    /// What proves the caller of this very call to nodes: what the call brings, or else the token it is signed in with.
+    pub(crate) fn proof<T>(request: &Request<T>) -> Assertion {
+        let sent = request.metadata().get(ASSERTION_HEADER).and_then(|header| header.to_str().ok());
+        match sent.map(str::trim).filter(|sent| !sent.is_empty()) {
+            Some(sent) => sent.to_owned().into(),
+            None => request.extensions().get::<Self>().map(|caller| caller.proof.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether a text has the form of an identity provider's token.
+fn is_token(text: &str) -> bool {
+    text.split('.').count() == 3
+}
+
+/// Whether a password is such a token: passwords may have any form.
+fn is_signed(text: &str) -> bool {
+    Jws::parse(text).is_ok()
+}
+
+fn sign_in() -> Status {
+    Status::unauthenticated(
+        "sign in first: send your token as 'Authorization: Bearer …', or as the password of your user name",
+    )
+}
+
+/// The same for a wrong token, a wrong password and a name that does not exist.
+fn unknown() -> Status {
+    Status::unauthenticated("the token is not one of this coordinator's: check it, or ask for a new one")
 }
 
 /// Reads the `authorization` header; drivers pad Basic credentials or do not.
-pub(crate) fn credential(headers: &MetadataMap) -> Result<Credential, Status> {
+fn credential(headers: &MetadataMap) -> Result<Credential, Status> {
     let Some(header) = headers.get("authorization") else { return Ok(Credential::None) };
     let malformed =
         || Status::unauthenticated("the authorization header is neither 'Bearer …' nor 'Basic …'");
@@ -133,34 +255,4 @@ pub(crate) fn credential(headers: &MetadataMap) -> Result<Credential, Status> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn access() -> Access {
-        let hash =
-            Sha256::digest("secret").iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        Access::Tokens(vec![Analyst::new("ada", &hash).unwrap()])
-    }
-
-    fn header(value: &str) -> Credential {
-        let mut headers = MetadataMap::new();
-        headers.insert("authorization", value.parse().unwrap());
-        credential(&headers).unwrap()
-    }
-
-    #[test]
-    fn tokens_and_both_spellings_of_basic_are_taken() {
-        assert_eq!(access().principal(&header("Bearer secret")).unwrap(), "ada");
-        // "ada:secret", padded and not
-        assert_eq!(access().principal(&header("Basic YWRhOnNlY3JldA==")).unwrap(), "ada");
-        assert_eq!(access().principal(&header("Basic YWRhOnNlY3JldA")).unwrap(), "ada");
-    }
-
-    #[test]
-    fn others_are_not() {
-        assert!(access().principal(&header("Bearer guess")).is_err());
-        assert!(access().principal(&Credential::None).is_err());
-        // "bob:secret"
-        assert!(access().principal(&header("Basic Ym9iOnNlY3JldA==")).is_err());
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
-//! The command line: `serve` and `check`.
+//! The command line: `serve`, `check` and `user add`.
 
 mod check;
+mod user;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Passwords of analysts
+    #[command(subcommand)]
+    User(user::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         match arguments.command {
             Command::Serve { config } => serve(&config).await,
             Command::Check { config, offline } => check::check(&config, offline, &mut io::stdout()).await,
+            Command::User(command) => user::run(&command),
         }
     })
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jigsaw_proto::id::{DatasetName, NodeId};
+use jigsaw_proto::identity::IssuerWords;
+use jigsaw_proto::pace::Limits;
 use serde::Deserialize;
 
 /// The whole file.
@@ -16,6 +18,9 @@ pub struct Config {
     pub tls: TlsWords,
     /// who may ask
     pub access: AccessWords,
+    /// how much one principal may ask
+    #[serde(default)]
+    pub limits: Limits,
     /// the roster
     #[serde(rename = "node", default)]
     pub nodes: Vec<NodeWords>,
@@ -60,18 +65,61 @@ pub struct TlsWords {
     pub node_ca: PathBuf,
 }
 
-/// `[access]`: exactly one of `tokens` and `anonymous`
+/// `[access]`: at least one way to sign in, or `anonymous` alone
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessWords {
     /// file of analysts and the hashes of their tokens
     pub tokens: Option<PathBuf>,
+    /// file of users and the hashes of their passwords
+    pub users: Option<PathBuf>,
+    /// authority that signs analysts' certificates
+    pub client_ca: Option<PathBuf>,
+    /// identity providers whose tokens are taken
+    #[serde(rename = "issuer", default)]
+    pub issuers: Vec<IssuerWords>,
+    /// whether tokens of issuers are passed on to nodes
+    #[serde(default)]
+    pub forward_tokens: bool,
     /// anybody may ask; on a loopback address only
     #[serde(default)]
     pub anonymous: bool,
+    /// the certificate shown to analysts
+    #[serde(default)]
+    pub tls: TlsWord,
     /// no TLS towards analysts; on a loopback address only
     #[serde(default)]
     pub plaintext: bool,
+}
+
+/// `tls` in `[access]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsWord {
+    /// that of `[tls]`
+    #[default]
+    Configured,
+    /// one that is made at the first start
+    Development,
+}
+
+/// The file of `users`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsersFile {
+    /// who may ask
+    #[serde(rename = "user", default)]
+    pub users: Vec<UserWords>,
+}
+
+/// `[[user]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserWords {
+    /// name in the audit logs of nodes
+    pub name: String,
+    /// Argon2id hash of the password
+    pub password: String,
 }
 
 /// The file of `tokens`

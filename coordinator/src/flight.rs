@@ -8,6 +8,7 @@
 //! * `metadata` – catalogs, schemas, tables, types; no node is contacted
 //! * `options`, `sessions` – what can be set, and where it is kept; `command`, `session` – how: by SQL, by actions
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
+//! * `proving` – what nodes will be asked, for the analyst to sign
 //! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
@@ -22,6 +23,7 @@ mod metadata;
 mod options;
 mod plans;
 mod prepared;
+mod proving;
 mod session;
 mod sessions;
 mod sql_info;
@@ -48,9 +50,10 @@ use arrow_flight::{
     Action, ActionType, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket,
 };
 use futures::{Stream, stream};
+use jigsaw_proto::pace::{Limits, Pace};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::auth::{Access, credential};
+use crate::auth::{Access, Caller, Signs};
 use crate::query::Engine;
 use front::Front;
 use plans::Plans;
@@ -74,21 +77,30 @@ struct Shared {
     plans: Plans,
     tickets: Tickets,
     sessions: Sessions,
+    pace: Pace,
 }
 
 impl Service {
-    pub(crate) fn new(engine: Engine, access: Access, timeout: Duration, idle: Duration) -> Self {
-        let (plans, tickets, sessions) = (Plans::default(), Tickets::default(), Sessions::new(idle));
-        Self { shared: Arc::new(Shared { engine, access, timeout, plans, tickets, sessions }) }
+    pub(crate) fn new(
+        engine: Engine,
+        access: Access,
+        timeout: Duration,
+        idle: Duration,
+        limits: Limits,
+    ) -> Self {
+        let (plans, tickets) = (Plans::default(), Tickets::default());
+        let (sessions, pace) = (Sessions::new(idle), Pace::new(limits));
+        Self { shared: Arc::new(Shared { engine, access, timeout, plans, tickets, sessions, pace }) }
     }
 
     pub(crate) fn server(self) -> FlightServiceServer<Front> {
         FlightServiceServer::new(Front(self)).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
-    /// Who asks.
+    /// Who asks, as the front found out.
     fn principal<T>(&self, request: &Request<T>) -> Result<String, Status> {
-        self.shared.access.principal(&credential(request.metadata())?)
+        let caller = request.extensions().get::<Caller>();
+        caller.map(|caller| caller.principal.clone()).ok_or_else(|| Status::unauthenticated("sign in first"))
     }
 }
 
@@ -109,7 +121,8 @@ impl FlightSqlService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Handshakes>, Status> {
-        let token = self.shared.access.handshake(&credential(request.metadata())?)?;
+        let signs = Signs::of(&request)?;
+        let token = self.shared.access.handshake(&signs).await?;
         let answer = HandshakeResponse { protocol_version: 0, payload: bytes::Bytes::new() };
         let mut response = Response::new(Box::pin(stream::iter([Ok(answer)])) as Handshakes);
         if let Some(bearer) = token {

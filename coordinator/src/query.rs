@@ -25,6 +25,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use jigsaw_proto::contract::Contract;
+use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::DatasetName;
 
 pub use error::QueryError;
@@ -33,10 +34,11 @@ use crate::catalogue::{Catalogue, InformationSchema, PUBLIC, ReferenceEntry, Tab
 use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext, Snapshot};
 use crate::plan::{
-    Marking, Statement, WireTypes, explain, parameter_type, parse, protected_columns, session, to_wire,
+    Marking, Statement, WireTypes, explain, fragments_of, parameter_type, parse, protected_columns, session,
+    to_wire,
     wire_schema,
 };
-use crate::split::Asking;
+use crate::split::{Asking, FragmentTable};
 
 type Result<T> = std::result::Result<T, QueryError>;
 
@@ -64,6 +66,8 @@ pub(crate) struct Planned {
     schema: SchemaRef,
     parameters: SchemaRef,
     form: Form,
+    /// what nodes will be asked
+    fragments: Arc<[FragmentTable]>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,15 +158,17 @@ impl Engine {
     ) -> Result<Planned> {
         let planning = |error| QueryError::planning(&error);
         let parameters = parameters(&statement)?;
+        let fragments = Arc::default();
         if !parameters.fields().is_empty() {
             let schema = wire_schema(statement.schema().as_arrow(), form.types, &Marking::default());
-            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, form });
+            return Ok(Planned { statement, shape: Shape::Template, schema, parameters, form, fragments });
         }
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;
             let schema = answer.schema();
-            return Ok(Planned { statement, shape: Shape::Known(answer), schema, parameters, form });
+            let shape = Shape::Known(answer);
+            return Ok(Planned { statement, shape, schema, parameters, form, fragments });
         }
         let protected = protected_columns(&split, &self.federation.snapshot());
         let (split, about) = match form.cell_status {
@@ -175,7 +181,8 @@ impl Engine {
         let physical =
             session.query_planner().create_physical_plan(&split, session).await.map_err(planning)?;
         let schema = wire_schema(&physical.schema(), form.types, &Marking { protected, about });
-        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, form })
+        let fragments = fragments_of(&split).map_err(planning)?.into();
+        Ok(Planned { statement, shape: Shape::Plan(physical), schema, parameters, form, fragments })
     }
 
     fn task(&self, context: Arc<QueryContext>) -> Arc<TaskContext> {
@@ -196,7 +203,13 @@ impl Planned {
             schema,
             parameters: Arc::new(Schema::empty()),
             form: Form::default(),
+            fragments: Arc::default(),
         }
+    }
+
+    /// What nodes will be asked when it is run.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = &Fragment> {
+        self.fragments.iter().map(FragmentTable::fragment)
     }
 
     /// Whether planning the same statement again would give the same: it has no clock and no dice in it, and reads nothing that

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jigsaw_proto::tls::TlsMaterial;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::dispatch::{Federation, REFRESH};
 use crate::flight::Service;
 use crate::query::Engine;
+use crate::settings::Front;
 use crate::{Error, Settings};
 
 /// Longest time that running questions have after the stop.
@@ -28,22 +28,23 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let Settings { timeout, session_idle, tls, plaintext, access, contracts, roster, references, .. } =
+    let Settings { timeout, session_idle, tls, front, access, limits, contracts, roster, references, .. } =
         settings;
+    if let Some(fingerprint) = &front.fingerprint {
+        tracing::warn!(%fingerprint, "analysts are shown the development certificate: compare its SHA-256 fingerprint");
+    }
     let federation = Federation::new(roster, &tls, contracts.clone()).map_err(Error::Tls)?;
     let engine = Engine::new(Arc::clone(&federation), &contracts, references).await?;
     federation.refresh().await;
-    let service = Service::new(engine, access, timeout, session_idle);
+    let service = Service::new(engine, access, timeout, session_idle, limits);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let answering = server(&tls, plaintext)?.add_service(service.server()).serve_with_incoming_shutdown(
-        incoming,
-        async {
+    let answering =
+        server(&front)?.add_service(service.server()).serve_with_incoming_shutdown(incoming, async {
             shutdown.await;
             // Nobody listens any more only when serving has ended.
             _ = stopping.send(());
-        },
-    );
+        });
     let refreshing = async {
         loop {
             tokio::time::sleep(REFRESH).await;
@@ -65,14 +66,15 @@ pub async fn run(
 }
 
 /// A server for analysts. Connections are tried now and then, so that the questions of those that vanished end.
-pub(crate) fn server(tls: &TlsMaterial, plaintext: bool) -> Result<Server, Error> {
+pub(crate) fn server(front: &Front) -> Result<Server, Error> {
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_max_header_list_size(MAX_HEADER_BYTES);
-    if plaintext {
-        return Ok(server);
+    let Some((certificate, key)) = &front.certificate else { return Ok(server) };
+    let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+    if let Some(authority) = &front.client_ca {
+        tls = tls.client_ca_root(Certificate::from_pem(authority)).client_auth_optional(true);
     }
-    let identity = Identity::from_pem(&tls.certificate, &tls.key);
-    { server }.tls_config(ServerTlsConfig::new().identity(identity)).map_err(Error::Tls)
+    { server }.tls_config(tls).map_err(Error::Tls)
 }

@@ -1,5 +1,8 @@
 //! What the configuration means: checked, resolved, immutable.
 
+mod access;
+mod development;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
@@ -9,12 +12,15 @@ use std::time::Duration;
 
 use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::DatasetName;
+use jigsaw_proto::pace::Limits;
 use jigsaw_proto::tls::TlsMaterial;
 
-use crate::auth::{Access, Analyst};
+use crate::auth::Access;
 use crate::catalogue::ReferenceEntry;
-use crate::config::{AccessWords, AnalystWords, Config, NodeWords, ReferenceWords, TokensFile};
+use crate::config::{Config, NodeWords, ReferenceWords};
 use crate::dispatch::NodeEntry;
+use access::Place;
+pub(crate) use access::{Front, users};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -23,8 +29,9 @@ pub struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) session_idle: Duration,
     pub(crate) tls: TlsMaterial,
-    pub(crate) plaintext: bool,
+    pub(crate) front: Front,
     pub(crate) access: Access,
+    pub(crate) limits: Limits,
     pub(crate) contracts: BTreeMap<DatasetName, Arc<Contract>>,
     pub(crate) roster: Vec<NodeEntry>,
     pub(crate) references: Vec<ReferenceEntry>,
@@ -62,7 +69,7 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self> {
         let config: Config = toml::from_str(&read(path)?).map_err(|error| wrong(path, error.to_string()))?;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let Config { coordinator, tls, access, nodes, references } = config;
+        let Config { coordinator, tls, access, limits, nodes, references } = config;
         if !(1..=LONGEST_QUERY_SECONDS).contains(&coordinator.query_timeout_seconds) {
             let problem = format!("[coordinator]: query_timeout_seconds is not 1 to {LONGEST_QUERY_SECONDS}");
             return Err(wrong(path, problem));
@@ -71,24 +78,20 @@ impl Settings {
             let problem = format!("[coordinator]: session_idle_seconds is not 1 to {LONGEST_IDLE_SECONDS}");
             return Err(wrong(path, problem));
         }
-        let loopback = coordinator.listen.ip().is_loopback();
-        if access.plaintext && !loopback {
-            return Err(wrong(
-                path,
-                "[access]: plaintext is for a loopback listen address only: take it out",
-            ));
-        }
+        let place = Place { file: path, folder: &folder, listen: coordinator.listen };
+        let tls = TlsMaterial {
+            certificate: read(&folder.join(tls.certificate))?,
+            key: read(&folder.join(tls.key))?,
+            authority: read(&folder.join(tls.node_ca))?,
+        };
         Ok(Self {
             listen: coordinator.listen,
             timeout: Duration::from_secs(coordinator.query_timeout_seconds),
             session_idle: Duration::from_secs(coordinator.session_idle_seconds),
-            tls: TlsMaterial {
-                certificate: read(&folder.join(tls.certificate))?,
-                key: read(&folder.join(tls.key))?,
-                authority: read(&folder.join(tls.node_ca))?,
-            },
-            plaintext: access.plaintext,
-            access: who(&access, loopback, &folder, path)?,
+            front: place.front(&access, &tls)?,
+            access: place.access(access)?,
+            tls,
+            limits: limits.checked().map_err(|problem| wrong(path, problem))?,
             contracts: contracts(&folder.join(coordinator.contracts))?,
             roster: roster(nodes, path)?,
             references: references
@@ -120,42 +123,6 @@ fn roster(nodes: Vec<NodeWords>, path: &Path) -> Result<Vec<NodeEntry>> {
         Ok(NodeEntry { id, address, identity })
     });
     entries.collect()
-}
-
-/// Who may ask: the analysts of a file, or anybody on this machine.
-fn who(words: &AccessWords, loopback: bool, folder: &Path, path: &Path) -> Result<Access> {
-    match (&words.tokens, words.anonymous) {
-        (Some(tokens), false) => {
-            let file = folder.join(tokens);
-            Ok(Access::Tokens(analysts(&file)?))
-        }
-        (None, true) if loopback => Ok(Access::Anonymous),
-        (None, true) => {
-            Err(wrong(path, "[access]: anonymous is for a loopback listen address only: write tokens = …"))
-        }
-        _ => Err(wrong(path, "[access]: write either tokens = \"file\" or anonymous = true")),
-    }
-}
-
-/// The analysts of a file. Nothing that is written in it is repeated: somebody may have put a token there.
-fn analysts(file: &Path) -> Result<Vec<Analyst>> {
-    let text = read(file)?;
-    let parsed: TokensFile = toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.lines().count().max(1);
-        let form = "write [[analyst]], name = \"…\", token_sha256 = \"…\" for each, and nothing else";
-        wrong(file, format!("line {line} or after it: {form}"))
-    })?;
-    let mut names = BTreeSet::new();
-    let analysts = parsed.analysts.into_iter().map(|AnalystWords { name, token_sha256 }| {
-        let analyst = Analyst::new(&name, &token_sha256).map_err(|problem| wrong(file, problem))?;
-        if names.insert(name) {
-            Ok(analyst)
-        } else {
-            Err(wrong(file, format!("analyst {} is listed twice: one [[analyst]] each", analyst.name())))
-        }
-    });
-    analysts.collect()
 }
 
 fn contracts(folder: &Path) -> Result<BTreeMap<DatasetName, Arc<Contract>>> {

@@ -38,12 +38,14 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{SecondsFormat, Utc};
+use jigsaw_proto::identity::Assertion;
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::Manifest;
 use jigsaw_proto::wire::FragmentRequest;
 use tokio::sync::oneshot;
 use tracing::error;
 
+use crate::authorise::{Proof, Who};
 use crate::disclose::Fired;
 use crate::settings::AuditSettings;
 use line::{Line, Outcome};
@@ -112,7 +114,13 @@ impl Entry {
     pub(crate) fn asked(&mut self, request: &FragmentRequest, ticket: &[u8]) {
         let Some(line) = &mut self.line else { return };
         line.query = request.query.to_string();
-        line.request = STANDARD.encode(ticket);
+        // A token is good for more than this request: it is not kept.
+        line.request = if request.assertion.is_empty() {
+            STANDARD.encode(ticket)
+        } else {
+            let request = FragmentRequest { assertion: Assertion::default(), ..request.clone() };
+            STANDARD.encode(request.encode())
+        };
         let asked = Line { time: now(), outcome: Outcome::Asked, ..line.clone() };
         line.principal.clone_from(&request.principal);
         line.purpose.clone_from(&request.purpose);
@@ -121,6 +129,24 @@ impl Entry {
             error!(error = %problem.kind(), "the audit log cannot be written");
         }
         step::reached("asked");
+    }
+
+    /// Who asks, and by what proof.
+    pub(crate) fn proved(&mut self, who: &Who) {
+        let Some(line) = &mut self.line else { return };
+        line.principal.clone_from(&who.principal);
+        line.groups = who.groups.iter().cloned().collect();
+        match &who.proof {
+            Proof::None => {}
+            Proof::Token { issuer, digest } => {
+                (line.verified, line.assertion) = (format!("token of {issuer}"), digest.clone());
+            }
+            Proof::Statement(signed) => {
+                "signed by the analyst".clone_into(&mut line.verified);
+                line.question.clone_from(&signed.statement.question);
+                line.assertion.clone_from(&signed.text);
+            }
+        }
     }
 
     /// The data-sharing agreement of the grant that lets the principal ask.

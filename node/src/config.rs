@@ -1,12 +1,14 @@
 //! The configuration file's words: they can only be wrong about spelling. What they mean is decided in [`crate::settings`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jigsaw_proto::contract::Conditions;
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::identity::IssuerWords;
+use jigsaw_proto::pace::Limits;
 use jigsaw_proto::release::ReleaseMode;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
@@ -27,6 +29,11 @@ pub struct Config {
     /// whom it serves
     #[serde(rename = "coordinator")]
     pub coordinators: Vec<CoordinatorWords>,
+    /// how it verifies analysts; absent: it takes the coordinator's word
+    pub identity: Option<IdentityWords>,
+    /// how much one principal may ask
+    #[serde(default)]
+    pub limits: Limits,
     /// where it keeps its record
     pub audit: AuditWords,
     /// where it keeps its secret and its memory; default: beside the audit log
@@ -89,6 +96,71 @@ pub struct TlsWords {
 pub struct CoordinatorWords {
     /// DNS name in its certificate
     pub identity: String,
+}
+
+/// `[identity]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityWords {
+    /// the federation that statements must be made for
+    pub audience: String,
+    /// what a statement must name
+    #[serde(default)]
+    pub binding: BindingWord,
+    /// whether a grant may go by a purpose that only the coordinator states
+    #[serde(default)]
+    pub stated_purpose: bool,
+    /// how far clocks may be apart, in seconds
+    #[serde(default = "half_a_minute")]
+    pub clock_skew_seconds: u64,
+    /// longest time that a statement is good, in seconds
+    #[serde(default = "five_minutes")]
+    pub max_statement_seconds: u64,
+    /// most uses of a statement that names no fragments
+    #[serde(default = "sixteen")]
+    pub max_uses: u32,
+    /// identity providers whose tokens are taken
+    #[serde(rename = "issuer", default)]
+    pub issuers: Vec<IssuerWords>,
+    /// analysts who sign for themselves
+    #[serde(rename = "analyst", default)]
+    pub analysts: Vec<AnalystWords>,
+}
+
+const fn half_a_minute() -> u64 {
+    30
+}
+
+const fn five_minutes() -> u64 {
+    300
+}
+
+const fn sixteen() -> u32 {
+    16
+}
+
+/// `binding`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BindingWord {
+    /// the fragments, each by its SHA-256
+    #[default]
+    Fragment,
+    /// the datasets at least
+    Dataset,
+}
+
+/// `[[identity.analyst]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnalystWords {
+    /// name in grants and in the audit log
+    pub name: String,
+    /// Ed25519, 32 bytes in base64
+    pub public_key: String,
+    /// groups for grants
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
 }
 
 /// `[audit]`

@@ -11,15 +11,15 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{DatasetName, NodeId};
+use jigsaw_proto::identity::unix_seconds;
 use jigsaw_proto::release::NodeDescription;
 use jigsaw_proto::wire::PROTOCOL_VERSION;
 use jigsaw_proto::wire::unix_ms;
-use tokio::sync::Semaphore;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::Error;
 use crate::audit::Audit;
-use crate::authorise::Tickets;
+use crate::authorise::{Gate, Identity, Tickets};
 use crate::disclose::{Discloser, Guard};
 use crate::execute::Engine;
 use crate::ledger::Ledger;
@@ -42,7 +42,7 @@ pub(crate) struct Node {
     pub(crate) discloser: Arc<Discloser>,
     pub(crate) audit: Audit,
     pub(crate) ledger: Ledger,
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) gate: Gate,
     pub(crate) tickets: Tickets,
     pub(crate) limits: Limits,
 }
@@ -50,8 +50,19 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the audit log and every dataset.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
-        let Settings { id, title, coordinators, audit, disclosure, limits, datasets: listed, file, .. } =
-            settings;
+        let Settings {
+            id,
+            title,
+            coordinators,
+            audit,
+            disclosure,
+            limits,
+            datasets: listed,
+            file,
+            identity,
+            pace,
+            ..
+        } = settings;
         let runtime = Engine::runtime(limits.memory).map_err(|_| Error::Engine)?;
         let ledger = Ledger::open(&audit.file).map_err(Error::Ledger)?;
         let audit = Audit::open(&audit).map_err(|source| Error::Audit { path: audit.file, source })?;
@@ -64,7 +75,14 @@ impl Node {
         let discloser =
             discloser(&id, &disclosure).map_err(|source| Error::Disclosure { folder: disclosure, source })?;
         let engine = Engine::new(id.clone(), discloser.secret, runtime, limits.threads);
-        let turns = Arc::new(Semaphore::new(limits.fragments));
+        match &identity {
+            Some(identity) => info!(%identity, "who asks is verified here"),
+            None => {
+                warn!("the coordinator's word is taken for who asks and why: [identity] is not configured")
+            }
+        }
+        let identity = identity.map(|settings| Identity::since(settings, unix_seconds()));
+        let gate = Gate::new(limits.fragments, identity, pace);
         let (discloser, datasets) = (Arc::new(discloser), RwLock::new(Arc::new(datasets)));
         Ok(Self {
             id,
@@ -76,7 +94,7 @@ impl Node {
             discloser,
             audit,
             ledger,
-            turns,
+            gate,
             tickets: Tickets::since(unix_ms()),
             limits,
         })

@@ -23,7 +23,7 @@ use tracing::{error, info, instrument};
 
 use crate::audit::Entry;
 use crate::audit::step::reached;
-use crate::authorise::{Permit, authorise};
+use crate::authorise::{Heard, Permit, authorise};
 use crate::disclose::{self, Question, Release, again, disclose};
 use crate::execute::{self, execute};
 use crate::node::Node;
@@ -49,10 +49,15 @@ pub(crate) async fn answer(
     let mut entry = node.audit.entry(coordinator);
     let (mut tick, mut spared) = (Duration::ZERO, Duration::ZERO);
     let answered = async {
-        let permit = authorise(ticket, &node.turns, |request| entry.asked(request, ticket)).await?;
+        let heard = |heard: Heard<'_>| match heard {
+            Heard::Asked(request) => entry.asked(request, ticket),
+            Heard::Proved(who) => entry.proved(who),
+        };
+        let permit = authorise(ticket, &node.gate, heard).await?;
         tick = node.tick(&permit.request().fragment);
         tracing::Span::current().record("query", permit.request().query.as_str());
         node.tickets.redeem(permit.request(), unix_ms())?;
+        node.gate.take(&permit)?;
         unpanicked(run(node, &permit, &mut entry, &mut spared)).await
     }
     .await;

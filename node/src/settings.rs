@@ -1,5 +1,7 @@
 //! What the configuration means: checked, resolved, immutable. Nothing is checked again later.
 
+mod identity;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -8,8 +10,10 @@ use std::time::Duration;
 
 use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::pace;
 use jigsaw_proto::tls::TlsMaterial;
 
+use crate::authorise::IdentitySettings;
 use crate::config::{AuditWords, Config, CsvWords, DatasetWords, FormatWord, PolicyPlace, TlsWords};
 use crate::disclose::policy::Policy;
 use crate::disclose::policy::problem::Problem;
@@ -27,6 +31,9 @@ pub struct Settings {
     pub(crate) audit: AuditSettings,
     pub(crate) disclosure: PathBuf,
     pub(crate) limits: Limits,
+    /// how analysts are verified; `None`: the coordinator's word
+    pub(crate) identity: Option<IdentitySettings>,
+    pub(crate) pace: pace::Limits,
     pub(crate) datasets: Vec<DatasetSettings>,
 }
 
@@ -164,8 +171,11 @@ impl Settings {
         let problem = |problem: String| SettingsError::whole(path, problem);
         let mut file = ConfigFile::read(path)?;
         let datasets = file.datasets()?;
-        let ConfigFile { folder, config: Config { node, tls, coordinators, audit, disclosure, .. }, .. } =
-            file;
+        let ConfigFile {
+            folder,
+            config: Config { node, tls, coordinators, audit, disclosure, identity, limits, .. },
+            ..
+        } = file;
         let audit = AuditSettings::new(audit, &folder).map_err(problem)?;
         let disclosure = disclosure.map(|words| folder.join(words.folder));
         if coordinators.is_empty() {
@@ -192,6 +202,11 @@ impl Settings {
                 deadline: Duration::from_secs(node.deadline_seconds),
                 threads,
             },
+            identity: identity
+                .map(|words| identity::settings(words, &folder))
+                .transpose()
+                .map_err(problem)?,
+            pace: limits.checked().map_err(problem)?,
             datasets,
         })
     }

@@ -105,11 +105,10 @@ fn granted(
     permit: &Permit,
     datasets: &BTreeMap<DatasetName, Arc<Dataset>>,
 ) -> Result<BTreeSet<String>, Refusal> {
-    let request = permit.request();
     let mut agreements = BTreeSet::new();
     for (name, dataset) in datasets {
         let grants = dataset.policy().grants();
-        let agreement = grants.agreement(&request.principal, &request.purpose, permit.today());
+        let agreement = grants.agreement(permit.who(), permit.today());
         let agreement = agreement.map_err(|_| {
             Refusal::new(
                 RefusalCode::NotGranted,

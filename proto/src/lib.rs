@@ -10,6 +10,8 @@
 //! * [`refusal`] – why nothing comes back
 //! * [`generated`] – the messages as generated; the types above convert to and from them
 //! * [`wire`] – requests as bytes, the protocol version
+//! * [`identity`] – who asks: tokens and signed statements, and what makes them good
+//! * [`pace`] – how much one principal may ask
 //! * [`tls`] – the one way to open or accept a channel
 
 pub mod aggregate;
@@ -19,6 +21,8 @@ pub mod fragment;
 pub mod function;
 pub mod generated;
 pub mod id;
+pub mod identity;
+pub mod pace;
 pub mod refusal;
 pub mod release;
 pub mod tls;

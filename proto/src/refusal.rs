@@ -49,11 +49,15 @@ pub enum RefusalCode {
     NotGranted,
     /// `N09`: the request was taken before, or was made at another time
     TicketUsed,
+    /// `N10`: nothing proves to this node who asks
+    NotProved,
+    /// `N11`: the principal asks more than this node takes of one
+    TooMuch,
 }
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
@@ -72,6 +76,8 @@ impl RefusalCode {
         Self::TooLarge,
         Self::NotGranted,
         Self::TicketUsed,
+        Self::NotProved,
+        Self::TooMuch,
     ];
 
     /// The public code.
@@ -86,12 +92,16 @@ impl RefusalCode {
 
     /// Whether the same question may be answered later.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Busy | Self::DeadlinePassed | Self::AuditUnavailable | Self::BudgetSpent)
+        matches!(
+            self,
+            Self::Busy | Self::DeadlinePassed | Self::AuditUnavailable | Self::BudgetSpent | Self::TooMuch
+        )
     }
 
     /// Whether it is the policy that says no, rather than the node that cannot.
     pub fn is_policy(self) -> bool {
-        (self.as_str().starts_with('R') && self != Self::AuditUnavailable) || self == Self::NotGranted
+        (self.as_str().starts_with('R') && self != Self::AuditUnavailable)
+            || matches!(self, Self::NotGranted | Self::NotProved)
     }
 
     /// The code of that name.
@@ -119,6 +129,8 @@ impl RefusalCode {
             Self::TooLarge => ("N07", Code::ResourceExhausted),
             Self::NotGranted => ("N08", Code::PermissionDenied),
             Self::TicketUsed => ("N09", Code::AlreadyExists),
+            Self::NotProved => ("N10", Code::PermissionDenied),
+            Self::TooMuch => ("N11", Code::ResourceExhausted),
         }
     }
 }

@@ -61,3 +61,10 @@ pub fn certificate_has_identity(certificate: &[u8], identity: &str) -> bool {
     EndEntityCert::try_from(&der)
         .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
 }
+
+/// The DNS names that a peer's certificate (DER, already verified against the authority) carries.
+pub fn dns_names(certificate: &[u8]) -> Vec<String> {
+    let der = CertificateDer::from(certificate);
+    let certificate = EndEntityCert::try_from(&der);
+    certificate.map(|known| known.valid_dns_names().map(str::to_owned).collect()).unwrap_or_default()
+}

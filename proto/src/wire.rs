@@ -7,6 +7,7 @@ use prost::Message;
 use crate::fragment::Fragment;
 use crate::generated as wire;
 use crate::id::QueryId;
+use crate::identity::{Assertion, MAX_ASSERTION_BYTES};
 
 /// Version of the protocol this crate speaks. A change that an older peer could misread raises it.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -47,7 +48,7 @@ pub enum InvalidRequest {
 pub struct FragmentRequest {
     /// The analyst's question this is a part of.
     pub query: QueryId,
-    /// Who asks, as the coordinator says; recorded, and what a policy's grants are about. A node cannot verify it.
+    /// Who asks, as the coordinator says. What proves it is the assertion.
     pub principal: String,
     /// Why, in the analyst's words; may be empty.
     pub purpose: String,
@@ -59,6 +60,8 @@ pub struct FragmentRequest {
     pub serial: u32,
     /// When it was made, in milliseconds since 1970-01-01 UTC ([`unix_ms`]).
     pub issued_ms: u64,
+    /// Proof of who asks; empty: none.
+    pub assertion: Assertion,
 }
 
 /// Milliseconds since 1970-01-01 UTC, by this machine's clock.
@@ -82,6 +85,7 @@ impl FragmentRequest {
             fragment: Some((&self.fragment).into()),
             serial: self.serial,
             issued_ms: self.issued_ms,
+            assertion: self.assertion.as_str().to_owned(),
         }
         .encode_to_vec()
     }
@@ -105,12 +109,16 @@ impl FragmentRequest {
             fragment,
             serial,
             issued_ms,
+            assertion,
         } = message;
         if protocol != PROTOCOL_VERSION {
             return Err(InvalidRequest::OtherVersion { theirs: protocol });
         }
         if principal.len() > MAX_LABEL_BYTES || purpose.len() > MAX_LABEL_BYTES {
             return Err(Malformed("principal or purpose is longer than 512 bytes").into());
+        }
+        if assertion.len() > MAX_ASSERTION_BYTES {
+            return Err(Malformed("the assertion is longer than 16 KiB").into());
         }
         Ok(Self {
             query: query_id.try_into().map_err(|_| Malformed("the query id is not one"))?,
@@ -120,6 +128,7 @@ impl FragmentRequest {
             fragment: fragment.ok_or(Malformed("the fragment is missing"))?.try_into()?,
             serial,
             issued_ms,
+            assertion: assertion.into(),
         })
     }
 }

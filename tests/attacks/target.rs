@@ -192,6 +192,7 @@ pub(super) fn request(fragment: Fragment, principal: &str) -> FragmentRequest {
         fragment,
         serial: TICKETS.fetch_add(1, Ordering::Relaxed),
         issued_ms: unix_ms(),
+        assertion: jigsaw_proto::identity::Assertion::default(),
     }
 }
 

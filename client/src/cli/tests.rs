@@ -14,6 +14,7 @@ fn help_reads_as_agreed() {
         ("datasets", include_str!("help/datasets.txt")),
         ("describe", include_str!("help/describe.txt")),
         ("nodes", include_str!("help/nodes.txt")),
+        ("identity", include_str!("help/identity.txt")),
         ("explain", include_str!("help/explain.txt")),
         ("connect", include_str!("help/connect.txt")),
         ("completions", include_str!("help/completions.txt")),

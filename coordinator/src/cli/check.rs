@@ -27,6 +27,10 @@ pub(super) async fn check(config: &Path, offline: bool, out: &mut impl Write) ->
         settings.references.len(),
         settings.roster.len()
     );
+    let header = header.and_then(|()| match &settings.front.fingerprint {
+        Some(fingerprint) => writeln!(out, "shows analysts a development certificate, SHA-256 {fingerprint}"),
+        None => Ok(()),
+    });
     if offline {
         return header.map_or_else(|error| fail(1, &error.to_string()), |()| ExitCode::SUCCESS);
     }
@@ -48,7 +52,7 @@ async fn read(config: &Path) -> Result<(Settings, Arc<Federation>), String> {
     let settings = Settings::load(config).map_err(|error| error.to_string())?;
     let loaded = Catalogue::load(&settings.contracts, settings.references.clone()).await;
     loaded.map_err(|error| error.to_string())?;
-    server(&settings.tls, settings.plaintext).map_err(|error| chain(&error))?;
+    server(&settings.front).map_err(|error| chain(&error))?;
     let federation = Federation::new(settings.roster.clone(), &settings.tls, settings.contracts.clone());
     let federation = federation.map_err(|error| format!("[tls] or a node's address: {}", chain(&error)))?;
     Ok((settings, federation))

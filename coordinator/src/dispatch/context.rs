@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::{NodeId, QueryId};
+use jigsaw_proto::identity::Assertion;
+use jigsaw_proto::pace::Room;
 use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -24,6 +26,10 @@ pub(crate) struct QueryContext {
     pub(crate) allow_partial: bool,
     limit: Duration,
     run: OnceLock<Run>,
+    /// what proves the principal to nodes
+    proof: Mutex<Assertion>,
+    /// the principal's room to ask, while the question runs
+    room: Mutex<Option<Room>>,
     /// how many requests were made for nodes
     requests: AtomicU32,
     outcomes: Mutex<BTreeMap<NodeId, NodeOutcome>>,
@@ -64,11 +70,25 @@ impl QueryContext {
             allow_partial,
             limit,
             run: OnceLock::new(),
+            proof: Mutex::default(),
+            room: Mutex::default(),
             requests: AtomicU32::new(0),
             outcomes: Mutex::default(),
             progress: watch::Sender::default(),
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// Takes what proves the principal to nodes; nothing changes nothing.
+    pub(crate) fn prove(&self, proof: Assertion) {
+        if !proof.is_empty() {
+            *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = proof;
+        }
+    }
+
+    /// Holds the principal's room to ask for as long as the question is held.
+    pub(crate) fn hold(&self, room: Room) {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
     }
 
     /// Starts the clock; `limit` is the time the fetching call has, if it says.
@@ -137,6 +157,7 @@ impl QueryContext {
             fragment: fragment.clone(),
             serial: self.requests.fetch_add(1, Ordering::Relaxed),
             issued_ms: unix_ms(),
+            assertion: self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
         .encode()
     }

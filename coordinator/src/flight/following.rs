@@ -51,6 +51,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Ahead {
     /// Starts the clock and asks the nodes.
     fn start(shared: &Shared, planned: &Planned, context: &Arc<QueryContext>) -> Result<Self, Status> {
+        shared.admit(context)?;
         context.start(None);
         let batches = planned.execute(&shared.engine, Arc::clone(context));
         let batches = batches.map_err(|error| status::of(&error, &context.id))?;

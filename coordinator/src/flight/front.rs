@@ -15,6 +15,7 @@ use super::listing::{Flights, path, question};
 use super::prepared::encoded;
 use super::sessions::{Visit, cookie};
 use super::{Service, status};
+use crate::auth::Signs;
 
 /// The service as gRPC sees it.
 #[derive(Debug)]
@@ -38,12 +39,12 @@ impl FlightService for Front {
     type DoExchangeStream = <Service as FlightService>::DoExchangeStream;
 
     async fn get_schema(&self, mut request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        self.enter(&mut request)?;
+        self.enter(&mut request).await?;
         self.0.schema(request).await
     }
 
     async fn poll_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let principal = self.0.principal(&request)?;
         let mut response = match self.0.shared.poll(principal, &request).await? {
             Some(response) => response,
@@ -62,13 +63,13 @@ impl FlightService for Front {
 
     /// Every table, named by its path.
     async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Flights> {
-        self.enter(&mut request)?;
+        self.enter(&mut request).await?;
         self.0.principal(&request)?;
         self.0.shared.flights(&request.get_ref().expression)
     }
 
     async fn get_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let mut response = match path(request.get_ref()).map(question).transpose()? {
             Some(sql) => {
                 let principal = self.0.principal(&request)?;
@@ -81,21 +82,21 @@ impl FlightService for Front {
     }
 
     async fn do_get(&self, mut request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let mut response = self.0.do_get(request).await?;
         visit.leave(&mut response);
         Ok(response)
     }
 
     async fn do_put(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let mut response = self.0.do_put(request).await?;
         visit.leave(&mut response);
         Ok(response)
     }
 
     async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let principal = self.0.principal(&request)?;
         let mut response = match request.get_ref().r#type.as_str() {
             // Flight SQL's own reader of this one wants a method for it alone.
@@ -109,7 +110,7 @@ impl FlightService for Front {
     }
 
     async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        self.enter(&mut request)?;
+        self.enter(&mut request).await?;
         self.0.principal(&request)?;
         self.0.list_actions(request).await
     }
@@ -118,7 +119,7 @@ impl FlightService for Front {
         &self,
         mut request: Request<Streaming<FlightData>>,
     ) -> Answer<Self::DoExchangeStream> {
-        let visit = self.enter(&mut request)?;
+        let visit = self.enter(&mut request).await?;
         let mut response = self.0.do_exchange(request).await?;
         visit.leave(&mut response);
         Ok(response)
@@ -126,16 +127,19 @@ impl FlightService for Front {
 }
 
 impl Front {
-    /// Notes on a request which session it belongs to.
-    fn enter<T>(&self, request: &mut Request<T>) -> Result<Visit, Status> {
+    /// Finds out who calls, and notes on the request who it is and which session it belongs to.
+    async fn enter<T>(&self, request: &mut Request<T>) -> Result<Visit, Status> {
+        let signs = Signs::of(request)?;
+        let caller = self.0.shared.access.caller(&signs).await?;
         let visit = match cookie(request.metadata()) {
             None => Visit::default(),
             Some(id) => {
-                self.0.shared.sessions.enter(&id, &self.0.principal(request)?)?;
+                self.0.shared.sessions.enter(&id, &caller.principal)?;
                 Visit::to(id)
             }
         };
         request.extensions_mut().insert(visit.clone());
+        request.extensions_mut().insert(caller);
         Ok(visit)
     }
 }

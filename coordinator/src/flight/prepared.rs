@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 use super::sessions::Visit;
 use super::tickets::{Question, Statement, query_id};
 use super::{Shared, command, status};
+use crate::auth::Caller;
 use crate::query::Planned;
 
 impl Shared {
@@ -92,6 +93,7 @@ impl Shared {
         let settle = |command| self.settle(command, &visit, request.metadata());
         let command = command.map(settle).transpose()?;
         let context = Arc::new(self.context(principal, self.asked(request)?)?);
+        context.prove(Caller::proof(request));
         Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: None })
     }
 

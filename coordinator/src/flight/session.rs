@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use arrow_flight::{Action, ActionType, Result as ActionResult};
 use futures::{StreamExt, stream};
+use jigsaw_proto::identity::FRAGMENTS_ACTION;
 use prost::{Message, Oneof};
 use tonic::{Request, Response, Status};
 
@@ -179,6 +180,10 @@ pub(super) fn actions() -> Vec<Result<ActionType, Status>> {
         (
             PROGRESS,
             "follows a question; the body is the query id in FlightInfo's app_metadata, each result is JSON",
+        ),
+        (
+            FRAGMENTS_ACTION,
+            "what nodes will be asked for an announced question; the body is the query id, each result is JSON",
         ),
         (CANCEL, "ends a question and the work at every node; CancelFlightInfoRequest, CancelFlightInfoResult"),
         (RENEW, "keeps the ticket of a question that is not fetched yet; RenewFlightEndpointRequest, FlightEndpoint"),

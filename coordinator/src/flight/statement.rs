@@ -7,6 +7,7 @@ use arrow_flight::sql::{ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Result as ActionResult, Ticket};
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
+use jigsaw_proto::identity::FRAGMENTS_ACTION;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -18,6 +19,7 @@ use super::session::{CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::sessions::Visit;
 use super::tickets::{Question, query_id};
 use super::{Actions, Data, Shared, messages, status};
+use crate::auth::Caller;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -52,6 +54,7 @@ impl Shared {
         let asked = self.asked(request)?;
         let form = asked.form();
         let context = Arc::new(self.context(principal, asked)?);
+        context.prove(Caller::proof(request));
         let planned = if command.is_some() {
             Planned::of_schema(command::schema())
         } else {
@@ -93,7 +96,11 @@ impl Shared {
         request: &Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
         let Question { planned, context, command, ahead } = self.tickets.take(ticket, principal)?;
+        if command.is_none() && ahead.is_none() {
+            self.admit(&context)?;
+        }
         context.start(timeout(request.metadata()));
+        context.prove(Caller::proof(request));
         let id = context.id.clone();
         let batches = match (command, ahead) {
             (Some(command), _) => {
@@ -107,6 +114,13 @@ impl Shared {
             }
         };
         Ok(messages::answer(planned.schema(), batches, context))
+    }
+
+    /// Counts a question that begins to run.
+    pub(super) fn admit(&self, context: &QueryContext) -> Result<(), Status> {
+        let room = self.pace.enter(&context.principal);
+        context.hold(room.map_err(|limit| status::too_much(limit, &context.id))?);
+        Ok(())
     }
 
     /// What holds for a call: its headers, and gRPC's own deadline, before its session.
@@ -210,6 +224,7 @@ pub(super) fn action(
             let id = std::str::from_utf8(&action.body).unwrap_or_default();
             Ok(Response::new(progress(shared.tickets.running(id, principal))))
         }
+        FRAGMENTS_ACTION => shared.to_be_signed(&action.body, principal),
         CANCEL | RENEW => shared.question_action(action, principal),
         SET_OPTIONS | GET_OPTIONS | CLOSE => shared.session_action(request, principal),
         _ => Err(Status::unimplemented("there is no such action: ListActions lists what there is")),

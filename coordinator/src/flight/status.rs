@@ -1,6 +1,7 @@
 //! Errors as gRPC statuses: one sentence, the code drivers map best, and the query id to ask about.
 
 use jigsaw_proto::id::QueryId;
+use jigsaw_proto::pace::TooMuch;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
@@ -19,6 +20,15 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
         QueryError::Internal { .. } => (Code::Internal, "internal"),
     };
     let mut status = with_word(Status::new(code, error.to_string()), word);
+    if let Ok(id) = id.as_str().parse() {
+        status.metadata_mut().insert("x-query-id", id);
+    }
+    status
+}
+
+/// The principal asks more than is taken of one.
+pub(super) fn too_much(limit: TooMuch, id: &QueryId) -> Status {
+    let mut status = with_word(Status::resource_exhausted(limit.to_string()), "limits");
     if let Ok(id) = id.as_str().parse() {
         status.metadata_mut().insert("x-query-id", id);
     }

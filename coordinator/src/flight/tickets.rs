@@ -98,6 +98,14 @@ impl Tickets {
         }
     }
 
+    /// The caller's question of an id that was announced and not fetched yet.
+    pub(super) fn announced(&self, id: &str, principal: &str) -> Result<Question, Status> {
+        let held = self.held();
+        let ticket = held.running.get(id).map(|(ticket, _)| ticket);
+        let question = ticket.and_then(|ticket| held.questions.get(ticket)).map(|(question, _)| question);
+        question.filter(|question| question.context.principal == principal).cloned().ok_or_else(gone)
+    }
+
     /// Drops a question that has failed.
     pub(super) fn forget(&self, ticket: &str) {
         self.held().questions.remove(ticket);

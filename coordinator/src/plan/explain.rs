@@ -17,17 +17,10 @@ use crate::split::FragmentTable;
 
 /// Two columns, `part` and `plan`: a row for each fragment, then one for the merge.
 pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<RecordBatch> {
-    let mut rows: Vec<(String, String)> = vec![];
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(release) = (provider.as_ref() as &dyn Any).downcast_ref::<FragmentTable>()
-        {
-            let asked = asked(release, snapshot);
-            rows.push((format!("asked of {}", named(&asked)), release.fragment().to_string()));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
+    let row = |release: FragmentTable| {
+        (format!("asked of {}", named(&asked(&release, snapshot))), release.fragment().to_string())
+    };
+    let mut rows: Vec<(String, String)> = fragments_of(plan)?.into_iter().map(row).collect();
     rows.dedup();
     let merge = if rows.is_empty() { "answered here" } else { "merged here" };
     rows.push((merge.to_owned(), plan.display_indent().to_string()));
@@ -36,6 +29,21 @@ pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<RecordB
     let parts = StringArray::from_iter_values(rows.iter().map(|(part, _)| part));
     let plans = StringArray::from_iter_values(rows.iter().map(|(_, plan)| plan));
     Ok(RecordBatch::try_new(Arc::new(schema), vec![Arc::new(parts), Arc::new(plans)])?)
+}
+
+/// The fragments whose answers a plan reads, as often as it reads them.
+pub(crate) fn fragments_of(plan: &LogicalPlan) -> Result<Vec<FragmentTable>> {
+    let mut found = vec![];
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(release) = (provider.as_ref() as &dyn Any).downcast_ref::<FragmentTable>()
+        {
+            found.push(release.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 /// The nodes that hold every dataset of the fragment and can have rows for it.

@@ -79,6 +79,18 @@ pub(crate) struct Line {
     pub(crate) principal: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) purpose: String,
+    /// what proved the principal to this node; empty: the coordinator's word
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) verified: String,
+    /// the principal's groups, by the same proof
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<String>,
+    /// what the analyst signed, whole; of a token its SHA-256, for it may still be good
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) assertion: String,
+    /// SHA-256 of the question's SQL as the analyst signed it, in hexadecimal
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) question: String,
     /// the data-sharing agreement of the grant that was used
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) agreement: String,

@@ -89,6 +89,7 @@ fn request() -> FragmentRequest {
         fragment: Fragment { input, keys: vec![], measures },
         serial: 0,
         issued_ms: 0,
+        assertion: Assertion::default(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn check(config: &Path, out: &mut impl Write) -> ExitCode {
     };
     match report(settings, out).await {
         Ok(0) => ExitCode::SUCCESS,
-        Ok(problems) => fail(EX_CONFIG, &format!("{problems} of the datasets cannot be served")),
+        Ok(problems) => fail(EX_CONFIG, &format!("{problems} of the datasets or issuers cannot be used")),
         Err(error) => fail(1, &error.to_string()),
     }
 }
@@ -27,11 +27,24 @@ pub(super) async fn check(config: &Path, out: &mut impl Write) -> ExitCode {
 async fn report(settings: Settings, out: &mut impl Write) -> std::io::Result<usize> {
     writeln!(out, "node {} ({}), listens on {}", settings.id, settings.title, settings.listen)?;
     writeln!(out, "serves {}", settings.coordinators.join(", "))?;
+    match &settings.identity {
+        Some(identity) => writeln!(out, "verifies who asks: {identity}")?,
+        None => writeln!(out, "takes the coordinator's word for who asks and why: there is no [identity]")?,
+    }
     if let Err(error) = tonic::transport::Server::builder().tls_config(settings.tls.server()) {
         writeln!(out, "  PROBLEM certificate, key or client_ca: {}", super::chain(&error))?;
         return Ok(1);
     }
     let mut problems = 0;
+    for issuer in settings.identity.iter().flat_map(|identity| &identity.issuers) {
+        match issuer.count_keys().await {
+            Ok(keys) => writeln!(out, "  ok      issuer {}: {keys} keys", issuer.url())?,
+            Err(problem) => {
+                problems += 1;
+                writeln!(out, "  PROBLEM issuer {}: {problem}", issuer.url())?;
+            }
+        }
+    }
     for dataset in settings.datasets {
         let name = dataset.contract.name.clone();
         let policy = match dataset.policy.mode() {

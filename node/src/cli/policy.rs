@@ -3,6 +3,7 @@
 mod question;
 mod replay;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use chrono::{NaiveDate, Utc};
 use clap::Subcommand;
 use jigsaw_proto::contract::Conditions;
 use jigsaw_proto::fragment::Fragment;
+use jigsaw_proto::identity::Assertion;
 use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::wire::FragmentRequest;
@@ -42,6 +44,9 @@ pub(super) enum Command {
         /// Who asks
         #[arg(long, default_value = "")]
         principal: String,
+        /// A group of whoever asks; may be given several times
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
         /// Why
         #[arg(long, default_value = "")]
         purpose: String,
@@ -79,8 +84,8 @@ enum Failure {
 pub(super) async fn policy(command: &Command, out: &mut impl Write) -> ExitCode {
     let done = match command {
         Command::Check { config } => check(config, Utc::now().date_naive(), out),
-        Command::Explain { config, principal, purpose, sql } => {
-            explain(config, (principal, purpose), sql, out).await
+        Command::Explain { config, principal, groups, purpose, sql } => {
+            explain(config, (principal, groups, purpose), sql, out).await
         }
         Command::Replay { config, against, log } => {
             replay::replay(config, against, log.as_deref(), out).await
@@ -140,7 +145,7 @@ fn sentences(policy: &Policy, today: NaiveDate) -> Vec<String> {
 
 async fn explain(
     config: &Path,
-    (principal, purpose): (&str, &str),
+    (principal, groups, purpose): (&str, &[String], &str),
     sql: &str,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
@@ -155,8 +160,10 @@ async fn explain(
         fragment,
         serial: 0,
         issued_ms: 0,
+        assertion: Assertion::default(),
     };
-    let verdict = verdict(&request.encode(), &held, Utc::now().date_naive()).await;
+    let verdict =
+        verdict(&request.encode(), &held, Utc::now().date_naive(), &groups.iter().cloned().collect()).await;
     Ok(writeln!(out, "{verdict}")?)
 }
 
@@ -189,9 +196,9 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What `held` would do to a request on a day.
-async fn verdict(request: &[u8], held: &Datasets, day: NaiveDate) -> Verdict {
-    let permit = match rehearse(request, day).await {
+/// What `held` would do to a request of somebody in `groups` on a day.
+async fn verdict(request: &[u8], held: &Datasets, day: NaiveDate, groups: &BTreeSet<String>) -> Verdict {
+    let permit = match rehearse(request, day, groups).await {
         Ok(permit) => permit,
         Err(refusal) => return Verdict::Refused(refusal),
     };

@@ -106,7 +106,7 @@ async fn a_reload_adds_and_removes_no_dataset() {
 async fn a_question_keeps_the_policy_it_began_with() {
     let bench = bench().await;
     assert_eq!(bench.wards().await, [None, Some("big"), Some("edge")].map(|ward| ward.map(str::to_owned)));
-    let permit = authorise(&ticket(by_ward()), &bench.node.turns, |_| {}).await.unwrap();
+    let permit = authorise(&ticket(by_ward()), &bench.node.gate, |_| {}).await.unwrap();
     let began = validate(&permit, &bench.node.datasets()).unwrap();
     edit(&bench, "{ release = \"protected\" }", "{ release = \"protected\", threshold = 11 }");
     bench.node.reload().unwrap();

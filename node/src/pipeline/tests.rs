@@ -178,6 +178,8 @@ impl Bench {
                 deadline: Duration::from_mins(1),
                 threads: NonZeroUsize::MIN,
             },
+            identity: None,
+            pace: jigsaw_proto::pace::Limits::default(),
             datasets: datasets.into(),
         };
         change(&mut settings);
@@ -287,7 +289,17 @@ pub(crate) fn ticket(fragment: Fragment) -> Vec<u8> {
     static TICKETS: AtomicU32 = AtomicU32::new(0);
     let (query, principal, purpose) = ("q1".parse().unwrap(), "ada".to_owned(), "a test".to_owned());
     let (serial, issued_ms) = (TICKETS.fetch_add(1, Ordering::Relaxed), unix_ms());
-    FragmentRequest { query, principal, purpose, deadline_ms: 60_000, fragment, serial, issued_ms }.encode()
+    FragmentRequest {
+        query,
+        principal,
+        purpose,
+        deadline_ms: 60_000,
+        fragment,
+        serial,
+        issued_ms,
+        assertion: jigsaw_proto::identity::Assertion::default(),
+    }
+    .encode()
 }
 
 // ---- fragments in few words ----

@@ -8,7 +8,7 @@ pub struct FragmentRequest {
     /// One id for one analyst question; the same in every node's audit log.
     #[prost(string, tag = "2")]
     pub query_id: ::prost::alloc::string::String,
-    /// Who asks, in the words of the coordinator. A node records it and grants nothing because of it.
+    /// Who asks, in the words of the coordinator. A node that verifies analysts refuses a name that the assertion does not prove.
     #[prost(string, tag = "3")]
     pub principal: ::prost::alloc::string::String,
     /// Why it is asked, in the analyst's words.
@@ -25,6 +25,10 @@ pub struct FragmentRequest {
     /// When it was made, in milliseconds since 1970-01-01 UTC. A node takes it for ten minutes.
     #[prost(uint64, tag = "8")]
     pub issued_ms: u64,
+    /// Proof of who asks, which the coordinator passes on and cannot make: a JWS in compact form (RFC 7515), either the analyst's own
+    /// signed statement or an identity provider's token. Empty: none.
+    #[prost(string, tag = "9")]
+    pub assertion: ::prost::alloc::string::String,
 }
 /// SELECT keys…, measures… FROM input GROUP BY keys…
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Filter, Format, Line, PublicKey, each_line};
 
 /// The columns of the CSV, which are the names in the JSON.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "seq",
     "time",
     "outcome",
@@ -14,6 +14,7 @@ const COLUMNS: [&str; 19] = [
     "query",
     "coordinator",
     "principal",
+    "verified",
     "purpose",
     "agreement",
     "fragment",
@@ -74,6 +75,7 @@ fn row(line: &Line, signed: bool, out: &mut impl Write) -> io::Result<()> {
         line.query.clone(),
         line.coordinator.clone(),
         line.principal.clone(),
+        line.verified.clone(),
         line.purpose.clone(),
         line.agreement.clone(),
         line.fragment.clone(),

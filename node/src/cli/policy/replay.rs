@@ -3,6 +3,7 @@
 //! Each is decided as of the day on which it was asked, so that a grant which has ended since does not count as a change.
 //! Budgets are shown as a price and not drawn on.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -23,6 +24,9 @@ struct Entry {
     time: String,
     /// the ticket, base64
     request: String,
+    /// what the node knew of whoever asked
+    #[serde(default)]
+    groups: BTreeSet<String>,
 }
 
 pub(super) async fn replay(
@@ -36,12 +40,13 @@ pub(super) async fn replay(
     let failed = |error| Failure::Log { path: path.clone(), error };
     let (mut replayed, mut changed, mut unreadable) = (0_u64, 0_u64, 0_u64);
     for (number, text) in (1_u64..).zip(BufReader::new(File::open(&path).map_err(failed)?).split(b'\n')) {
-        let Some((day, request)) = asked(&text.map_err(failed)?) else {
+        let Some((day, request, groups)) = asked(&text.map_err(failed)?) else {
             unreadable += 1;
             continue;
         };
         replayed += 1;
-        let (before, after) = (verdict(&request, &old, day).await, verdict(&request, &new, day).await);
+        let (before, after) =
+            (verdict(&request, &old, day, &groups).await, verdict(&request, &new, day, &groups).await);
         if before != after {
             changed += 1;
             let words = FragmentRequest::decode(&request).map(|request| line(&request.fragment));
@@ -56,10 +61,10 @@ pub(super) async fn replay(
     Ok(())
 }
 
-/// The day and the ticket of a line; `None` of one that holds no request.
-fn asked(line: &[u8]) -> Option<(NaiveDate, Vec<u8>)> {
+/// The day, the ticket and the groups of a line; `None` of one that holds no request.
+fn asked(line: &[u8]) -> Option<(NaiveDate, Vec<u8>, BTreeSet<String>)> {
     let entry: Entry = serde_json::from_slice(line).ok()?;
     let request = STANDARD.decode(entry.request).ok().filter(|request| !request.is_empty())?;
     let time = DateTime::parse_from_rfc3339(&entry.time).ok()?;
-    Some((time.with_timezone(&Utc).date_naive(), request))
+    Some((time.with_timezone(&Utc).date_naive(), request, entry.groups))
 }

@@ -47,7 +47,7 @@ const STRICT: &str = "threshold = 20\ncompare_literals = []\nbudget = { cells_pe
 
 async fn explained(config: &Path, who: (&str, &str), sql: &str) -> String {
     let mut out = vec![];
-    explain(config, who, sql, &mut out).await.unwrap();
+    explain(config, (who.0, &[], who.1), sql, &mut out).await.unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -125,7 +125,7 @@ async fn explain_says_which_rule_decides() {
         "SELEC",
         "SELECT median(cost) FROM stay",
     ] {
-        let problem = explain(&config, ada, sql, &mut vec![]).await.unwrap_err();
+        let problem = explain(&config, (ada.0, &[], ada.1), sql, &mut vec![]).await.unwrap_err();
         assert!(matches!(problem, Failure::Question(_)), "{problem}");
     }
 }

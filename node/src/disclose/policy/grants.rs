@@ -3,8 +3,8 @@
 //! A policy that lists grants serves nobody else; one that lists none serves everyone whom the coordinator serves. A grant
 //! whose last day has passed grants nothing, but it is still listed: when the last one runs out, nobody is served.
 //!
-//! The node hears the principal and the purpose from the coordinator and cannot check them: a grant holds against analysts,
-//! not against a coordinator that lies.
+//! Who asks is what [`crate::authorise`] found out. Where the node verifies analysts, a grant holds against a coordinator that lies;
+//! where it does not, against analysts alone.
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::problem::Problem;
+use crate::authorise::Who;
 
 /// Anybody whom the coordinator serves.
 const ANYBODY: &str = "*";
@@ -20,8 +21,10 @@ const ANYBODY: &str = "*";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantWords {
-    /// the principal's exact name, or `*` for any
-    pub principal: Spanned<String>,
+    /// the principal's exact name, or `*` for any; exactly one of this and `group`
+    pub principal: Option<Spanned<String>>,
+    /// a group's exact name, as the node verified it
+    pub group: Option<Spanned<String>>,
     /// the exact purpose; absent: any
     pub purpose: Option<Spanned<String>>,
     /// reference of the data-sharing agreement
@@ -36,10 +39,18 @@ pub struct Grants(Vec<Grant>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Grant {
-    principal: String,
+    whom: Whom,
     purpose: Option<String>,
     agreement: String,
     until: NaiveDate,
+}
+
+/// Whom a grant is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whom {
+    Anybody,
+    Principal(String),
+    Group(String),
 }
 
 /// No grant matches. It does not say why: which grants there are is nobody's business.
@@ -65,26 +76,25 @@ impl Grants {
         self.0.is_empty()
     }
 
-    /// The agreement under which `principal` may ask on the day `today` (UTC): of the first grant that matches. `None`:
+    /// The agreement under which somebody may ask on the day `today` (UTC): of the first grant that matches. `None`:
     /// none is needed.
-    pub(crate) fn agreement(
-        &self,
-        principal: &str,
-        purpose: &str,
-        today: NaiveDate,
-    ) -> Result<Option<&str>, NotGranted> {
+    pub(crate) fn agreement(&self, who: &Who, today: NaiveDate) -> Result<Option<&str>, NotGranted> {
         if self.is_open() {
             return Ok(None);
         }
-        let grant = self.0.iter().find(|grant| grant.matches(principal, purpose, today));
+        let grant = self.0.iter().find(|grant| grant.matches(who, today));
         grant.map(|grant| Some(grant.agreement.as_str())).ok_or(NotGranted)
     }
 
     /// One sentence for each, for the node's operator.
     pub(crate) fn sentences(&self, today: NaiveDate) -> impl Iterator<Item = String> {
         self.0.iter().map(move |grant| {
-            let Grant { principal, purpose, agreement, until } = grant;
-            let who = if principal == ANYBODY { "anybody" } else { principal };
+            let Grant { whom, purpose, agreement, until } = grant;
+            let who = match whom {
+                Whom::Anybody => "anybody".to_owned(),
+                Whom::Principal(name) => name.clone(),
+                Whom::Group(name) => format!("the group {name}"),
+            };
             let why = purpose.as_ref().map_or_else(|| "any purpose".to_owned(), |why| format!("\"{why}\""));
             let ended = if *until < today { " (has ended: grants nothing)" } else { "" };
             format!("granted to {who} for {why} under {agreement} until the end of {until} UTC{ended}")
@@ -94,10 +104,24 @@ impl Grants {
 
 impl Grant {
     fn new(words: &GrantWords) -> Result<Self, Problem> {
-        let GrantWords { principal, purpose, agreement, until } = words;
-        if principal.get_ref().trim().is_empty() {
-            return Err(Problem::at(principal, "principal names nobody: write a name, or \"*\" for any"));
-        }
+        let GrantWords { principal, group, purpose, agreement, until } = words;
+        let whom = match (principal, group) {
+            (Some(principal), None) if principal.get_ref().trim().is_empty() => {
+                return Err(Problem::at(principal, "principal names nobody: write a name, or \"*\" for any"));
+            }
+            (Some(principal), None) if principal.get_ref() == ANYBODY => Whom::Anybody,
+            (Some(principal), None) => Whom::Principal(principal.get_ref().clone()),
+            (None, Some(group)) if group.get_ref().trim().is_empty() => {
+                return Err(Problem::at(group, "group is empty: write its exact name"));
+            }
+            (None, Some(group)) => Whom::Group(group.get_ref().clone()),
+            _ => {
+                return Err(Problem::at(
+                    agreement,
+                    "a grant is for a principal or for a group: write one of them",
+                ));
+            }
+        };
         if let Some(purpose) = purpose
             && purpose.get_ref().trim().is_empty()
         {
@@ -115,16 +139,21 @@ impl Grant {
         let last =
             last.ok_or_else(|| Problem::at(until, "until is a day, the last one: write 2027-03-31"))?;
         Ok(Self {
-            principal: principal.get_ref().clone(),
+            whom,
             purpose: purpose.as_ref().map(|purpose| purpose.get_ref().clone()),
             agreement: agreement.get_ref().clone(),
             until: last,
         })
     }
 
-    fn matches(&self, principal: &str, purpose: &str, today: NaiveDate) -> bool {
-        (self.principal == ANYBODY || self.principal == principal)
-            && self.purpose.as_ref().is_none_or(|granted| granted == purpose)
+    fn matches(&self, who: &Who, today: NaiveDate) -> bool {
+        let meant = match &self.whom {
+            Whom::Anybody => true,
+            Whom::Principal(name) => *name == who.principal,
+            Whom::Group(name) => who.groups.contains(name),
+        };
+        meant
+            && self.purpose.as_ref().is_none_or(|granted| who.purpose.as_ref() == Some(granted))
             && today <= self.until
     }
 }
@@ -132,6 +161,7 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorise::Proof;
 
     #[derive(Deserialize)]
     struct File {
@@ -148,6 +178,25 @@ mod tests {
         format!("[[grant]]\nprincipal = \"{principal}\"\n{purpose}agreement = \"DSA-7\"\nuntil = {until}\n")
     }
 
+    fn asks(
+        grants: &Grants,
+        principal: &str,
+        purpose: &str,
+        today: NaiveDate,
+    ) -> Result<Option<String>, NotGranted> {
+        let who = who(principal, &[], Some(purpose));
+        grants.agreement(&who, today).map(|agreement| agreement.map(str::to_owned))
+    }
+
+    fn who(principal: &str, groups: &[&str], purpose: Option<&str>) -> Who {
+        Who {
+            principal: principal.to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            purpose: purpose.map(str::to_owned),
+            proof: Proof::None,
+        }
+    }
+
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
     }
@@ -157,31 +206,47 @@ mod tests {
     fn nobody_slips_past_a_name_or_a_purpose() {
         let today = day("2026-06-01");
         let named = grants(&grant("ada", Some("rough sleeping"), "2026-12-31")).unwrap();
-        assert_eq!(named.agreement("ada", "rough sleeping", today), Ok(Some("DSA-7")));
+        assert_eq!(asks(&named, "ada", "rough sleeping", today), Ok(Some("DSA-7".to_owned())));
         for principal in
             ["Ada", "ADA", "ada ", " ada", "ada\0", "", "*", "ad", "adam", "a?a", "ａda", "ada,bob"]
         {
-            assert_eq!(named.agreement(principal, "rough sleeping", today), Err(NotGranted), "{principal:?}");
+            assert_eq!(asks(&named, principal, "rough sleeping", today), Err(NotGranted), "{principal:?}");
         }
         for purpose in ["", "*", "Rough sleeping", "rough sleeping ", "rough", "rough sleeping and more"] {
-            assert_eq!(named.agreement("ada", purpose, today), Err(NotGranted), "{purpose:?}");
+            assert_eq!(asks(&named, "ada", purpose, today), Err(NotGranted), "{purpose:?}");
         }
         let anybody = grants(&grant("*", None, "2026-12-31")).unwrap();
-        assert_eq!(anybody.agreement("", "", today), Ok(Some("DSA-7")));
+        assert_eq!(asks(&anybody, "", "", today), Ok(Some("DSA-7".to_owned())));
     }
 
     /// The last day counts, the next does not, and a list that has run out is not an empty list.
     #[test]
     fn a_grant_ends() {
         let grants = grants(&grant("*", None, "2026-03-31")).unwrap();
-        assert!(grants.agreement("ada", "", day("2026-03-31")).is_ok());
-        assert_eq!(grants.agreement("ada", "", day("2026-04-01")), Err(NotGranted));
+        assert!(asks(&grants, "ada", "", day("2026-03-31")).is_ok());
+        assert_eq!(asks(&grants, "ada", "", day("2026-04-01")), Err(NotGranted));
         assert!(!grants.is_open());
+    }
+
+    /// A group is what the node verified, and a purpose that is not proved opens no grant that names one.
+    #[test]
+    fn groups_and_purposes_are_those_that_are_proved() {
+        let today = day("2026-06-01");
+        let text = grant("x", Some("rough sleeping"), "2026-12-31")
+            .replace("principal = \"x\"", "group = \"housing\"");
+        let grants = grants(&text).unwrap();
+        let granted =
+            |groups: &[&str], purpose| grants.agreement(&who("housing", groups, purpose), today).is_ok();
+        assert!(granted(&["air", "housing"], Some("rough sleeping")));
+        assert!(!granted(&[], Some("rough sleeping")), "a principal of that name is not the group");
+        assert!(!granted(&["Housing", "housing "], Some("rough sleeping")));
+        assert!(!granted(&["housing"], None));
+        assert!(!granted(&["housing"], Some("another")));
     }
 
     #[test]
     fn without_a_list_everyone_is_served() {
-        assert_eq!(grants("").unwrap().agreement("whoever", "", day("2026-01-01")), Ok(None));
+        assert_eq!(asks(&grants("").unwrap(), "whoever", "", day("2026-01-01")), Ok(None));
     }
 
     #[test]
@@ -189,6 +254,12 @@ mod tests {
         for (text, line, words) in [
             ("\ngrant = []".to_owned(), 2, "everyone or no one"),
             (grant(" ", None, "2026-01-01"), 2, "names nobody"),
+            (grant("ada", None, "2026-01-01").replace("principal = \"ada\"\n", ""), 2, "one of them"),
+            (
+                grant("ada", None, "2026-01-01").replace("principal", "group = \"a\"\nprincipal"),
+                4,
+                "one of them",
+            ),
             (grant("ada", Some(""), "2026-01-01"), 3, "purpose is empty"),
             (grant("ada", None, "2026-01-01T12:00:00Z"), 4, "last one"),
             (grant("ada", None, "12:00:00"), 4, "last one"),

@@ -59,7 +59,7 @@ async fn a_refusal_is_recorded_with_its_code() {
 #[tokio::test]
 async fn an_abandoned_request_is_recorded() {
     let bench = Bench::open().await;
-    let turns = bench.node.turns.acquire_many(4).await.unwrap();
+    let turns = bench.node.gate.turns().acquire_many(4).await.unwrap();
     let ticket = ticket(by_ward());
     let asking = answer(&bench.node, "coordinator.example", &ticket);
     assert!(tokio::time::timeout(Duration::from_millis(50), asking).await.is_err());
@@ -87,7 +87,7 @@ async fn without_a_record_nothing_is_released() {
 #[tokio::test]
 async fn a_busy_node_says_so_in_time() {
     let bench = Bench::open().await;
-    let _turns = bench.node.turns.acquire_many(4).await.unwrap();
+    let _turns = bench.node.gate.turns().acquire_many(4).await.unwrap();
     let mut request = FragmentRequest::decode(&ticket(by_ward())).unwrap();
     request.deadline_ms = 20;
     let refusal = answer(&bench.node, "coordinator.example", &request.encode()).await.unwrap_err();

@@ -1,0 +1,184 @@
+//! Passwords, certificates of analysts, and how much one of them may ask.
+
+use arrow_flight::HandshakeRequest;
+use arrow_flight::flight_service_client::FlightServiceClient;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use harness::certificates::{Authority, Party};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Request, Status};
+
+use super::*;
+use crate::python::{Environment, run};
+
+/// `correct horse battery`, hashed by another implementation (`argon2-cffi` 25.1, which stands on the reference code in C).
+const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$69I7qCjDTsQwhQqFvpQJiqEI0lGQvxC84fXE0Ktxca4";
+const PASSWORD: &str = "correct horse battery";
+
+async fn channel(federation: &Federation, party: Option<&Party>) -> FlightServiceClient<Channel> {
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(federation.authority().pem()));
+    if let Some(party) = party {
+        tls = tls.identity(Identity::from_pem(&party.certificate, &party.key));
+    }
+    let address = format!("https://{}", federation.address());
+    let endpoint = Endpoint::from_shared(address).unwrap().tls_config(tls).unwrap();
+    FlightServiceClient::new(endpoint.connect().await.unwrap())
+}
+
+/// The token that signing in with a password gives.
+async fn shaken(federation: &Federation, user: &str, password: &str) -> Result<String, Status> {
+    let mut request = Request::new(futures::stream::iter([HandshakeRequest::default()]));
+    let header = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    request.metadata_mut().insert("authorization", header.parse().unwrap());
+    let response = channel(federation, None).await.handshake(request).await?;
+    let header = response.metadata().get("authorization").unwrap().to_str().unwrap().to_owned();
+    Ok(header.strip_prefix("Bearer ").unwrap().to_owned())
+}
+
+async fn start_with_bob(dir: &TempDir) -> Federation {
+    let users = format!("[[user]]\nname = \"bob\"\npassword = \"{HASH}\"\n");
+    fs::write(dir.path().join("users.toml"), users).unwrap();
+    fs::write(dir.path().join(ACCESS), "users = \"users.toml\"\n").unwrap();
+    start(dir).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_signs_in_and_travels_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let federation = start_with_bob(&dir).await;
+    let token = shaken(&federation, "bob", PASSWORD).await.unwrap();
+    assert!(!token.contains(PASSWORD));
+    let nodes = jigsaw(&federation, &token, &["nodes"]).await;
+    assert_eq!(nodes.exit, Exit::Answered, "{}", nodes.stderr);
+    // The token of the file works as before, as bearer and as password.
+    let ada = super::token(&federation);
+    assert_eq!(jigsaw(&federation, &ada, &["nodes"]).await.exit, Exit::Answered);
+    assert_eq!(shaken(&federation, "ada", &ada).await.unwrap(), ada);
+    for (user, password) in [("bob", "a guess at it"), ("ada", PASSWORD), ("eve", PASSWORD), ("bob", "")] {
+        let refused = shaken(&federation, user, password).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated, "{user}: {refused}");
+    }
+    assert_eq!(jigsaw(&federation, PASSWORD, &["nodes"]).await.exit, Exit::Usage, "a password is no token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "whoever reads the log must see that a check was left out")]
+async fn adbc_signs_in_with_a_password() {
+    let environment =
+        Environment { name: "password-check", packages: &["adbc-driver-flightsql>=1.13,<2", "pyarrow>=20"] };
+    let Some(python) = tokio::task::spawn_blocking(move || environment.python()).await.unwrap() else {
+        eprintln!("SKIPPED adbc_signs_in_with_a_password: there is no python3 on this machine");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let federation = start_with_bob(&dir).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/password_check.py");
+    let mut check = std::process::Command::new(python);
+    check.arg("-B").arg(script).arg(federation.address().to_string());
+    check.arg(federation.ca_file()).args(["bob", PASSWORD]);
+    tokio::task::spawn_blocking(move || run(&mut check)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_signs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (analysts, strangers) = (Authority::new().unwrap(), Authority::new().unwrap());
+    fs::create_dir_all(dir.path().join("tls")).unwrap();
+    fs::write(dir.path().join("tls/analysts-ca.pem"), analysts.pem()).unwrap();
+    fs::write(dir.path().join(ACCESS), "client_ca = \"tls/analysts-ca.pem\"\n").unwrap();
+    let federation = start(&dir).await;
+    let list = async |party: Option<Party>| {
+        let mut client = channel(&federation, party.as_ref()).await;
+        client.list_flights(arrow_flight::Criteria::default()).await.map(|_| ())
+    };
+    list(Some(analysts.sign(&["ada"]).unwrap())).await.unwrap();
+    let two = list(Some(analysts.sign(&["ada", "bob"]).unwrap())).await.unwrap_err();
+    assert!(two.code() == Code::Unauthenticated && two.message().contains("one DNS name"), "{two}");
+    assert_eq!(list(None).await.unwrap_err().code(), Code::Unauthenticated);
+    // Nodes have certificates as well; theirs are of another authority.
+    let address = format!("https://{}", federation.address());
+    for other in [strangers.sign(&["ada"]).unwrap(), federation.authority().sign(&["ada"]).unwrap()] {
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(federation.authority().pem()))
+            .identity(Identity::from_pem(&other.certificate, &other.key));
+        let endpoint = Endpoint::from_shared(address.clone()).unwrap().tls_config(tls).unwrap();
+        let refused = match endpoint.connect().await {
+            Ok(channel) => FlightServiceClient::new(channel)
+                .list_flights(arrow_flight::Criteria::default())
+                .await
+                .map(|_| ())
+                .map_err(|status| status.code()),
+            Err(_) => Err(Code::Unavailable),
+        };
+        assert!(refused.is_err(), "a certificate of another authority signs nobody in");
+    }
+}
+
+/// Certificates of nodes must not sign in analysts: one authority for both is a mistake that is found at the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn analysts_have_an_authority_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let federation = start(&dir).await;
+    let file = dir.path().join("coordinator.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    for (line, problem) in [
+        ("client_ca = \"tls/federation-ca.pem\"", "authority of nodes"),
+        ("plaintext = true\ntls = \"development\"", "plaintext shows no certificate"),
+        ("anonymous = true", "anonymous"),
+        ("forward_tokens = true", "access.issuer"),
+        ("users = \"analysts.toml\"", "[[user]]"),
+    ] {
+        fs::write(&file, text.replace("[access]\n", &format!("[access]\n{line}\n"))).unwrap();
+        let refused = jigsaw_coordinator::Settings::load(&file).unwrap_err().to_string();
+        assert!(refused.contains(problem), "{line}: {refused}");
+    }
+    federation.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_development_certificate_is_made_and_can_be_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    let federation = start(&dir).await;
+    let file = dir.path().join("coordinator.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("[access]\n", "[access]\ntls = \"development\"\n")).unwrap();
+    let settings = jigsaw_coordinator::Settings::load(&file).unwrap();
+    let made = dir.path().join("development/certificate.pem");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("https://{}", listener.local_addr().unwrap());
+    let running = tokio::spawn(jigsaw_coordinator::run(settings, listener, std::future::pending()));
+    let token = token(&federation);
+    let nodes = jigsaw_at(&server, &made, &token, &["nodes"]).await;
+    assert_eq!(nodes.exit, Exit::Answered, "{}", nodes.stderr);
+    let other = jigsaw_at(&server, &federation.ca_file(), &token, &["nodes"]).await;
+    assert_eq!(other.exit, Exit::Connection, "the certificate of [tls] is not shown");
+    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_faster_than_the_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(COORDINATOR), "[limits]\nrequests_per_minute = 30\n").unwrap();
+    fs::write(dir.path().join(NODE), "[limits]\nrequests_per_minute = 2\n").unwrap();
+    let federation = start(&dir).await;
+    let sql = "SELECT wall_type, COUNT(*) FROM property GROUP BY wall_type";
+    let mut refused = vec![];
+    for _ in 0..40 {
+        // N08 is an answer of the node as well: nobody is granted anything without proof.
+        if let Err(problem) = federation.sql(sql).await {
+            refused.push(problem);
+        }
+    }
+    let at = |code: Code, words: &str| {
+        refused.iter().any(|problem| problem.code == code && problem.message.contains(words))
+    };
+    assert!(
+        at(Code::Unavailable, "N11 2 requests a minute are taken from one principal: ask again in"),
+        "{refused:?}"
+    );
+    assert!(
+        at(Code::ResourceExhausted, "30 requests a minute are taken from one principal: ask again in"),
+        "{refused:?}"
+    );
+}
