@@ -142,7 +142,7 @@ async fn no_planted_value_leaves_through_a_broken_file() {
     let (nodes, needles) = rows(dir.path());
     let federation =
         Federation::builder(dir.path(), nodes).policy(Policy::Contract).tap_all().start().await.unwrap();
-    let asked = "SELECT duty, COUNT(*), COUNT(DISTINCT case_id) FROM homelessness_case WHERE application_date > DATE '2020-01-01' GROUP BY duty";
+    let asked = "SELECT duty, COUNT(*), COUNT(DISTINCT case_id) FROM homelessness_case WHERE application_date >= DATE '2020-01-01' GROUP BY duty";
     federation.sql(asked).await.unwrap();
     break_csv(&dir.path().join("croydon/data/homelessness_case.csv"));
     break_parquet(&dir.path().join("camden/data/homelessness_case.parquet"));

@@ -2,7 +2,7 @@
 //! the rest.
 //!
 //! The tables are printed (`--nocapture`) and written to `utility.md` in the folder for temporary files of the build. `JIGSAW_QUESTIONS`
-//! names a file of more questions, each ended by `;`; STATS19 is asked where `JIGSAW_OPEN_DATA` has it.
+//! names a file of more questions, each ended by `;`, and has all scripts asked; STATS19 is asked where `JIGSAW_OPEN_DATA` has it.
 #![cfg(test)]
 #![expect(clippy::cast_precision_loss, clippy::print_stdout, reason = "shares, and tables to be read")]
 
@@ -153,10 +153,11 @@ async fn most_questions_survive_the_default_policy() {
     let mut text = HEAD.to_owned();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut all = Survey::default();
-    for script in scripts(&root).unwrap() {
-        for sql in script.queries() {
-            all.ask(&open, &protected, sql).await;
-        }
+    let scripts = scripts(&root).unwrap();
+    // All of them where somebody wants to know; in every run, some.
+    let step = if std::env::var_os("JIGSAW_QUESTIONS").is_some() { 1 } else { 5 };
+    for sql in scripts.iter().flat_map(|script| script.queries()).step_by(step) {
+        all.ask(&open, &protected, sql).await;
     }
     writeln!(text, "{}", all.line("the scripts in `sql/`")).unwrap();
     if let Some(file) = std::env::var_os("JIGSAW_QUESTIONS") {
@@ -169,7 +170,7 @@ async fn most_questions_survive_the_default_policy() {
     }
     writeln!(text, "\nBy rule: {}", rules(&protected)).unwrap();
     publish("utility.md", &text);
-    assert!(all.asked > 100 && all.answered * 2 > all.asked, "{text}");
+    assert!(all.asked > 25 && all.answered * 2 > all.asked, "{text}");
 }
 
 /// The collisions under a contract that protects them: a collision is whom its rows are about.

@@ -98,7 +98,12 @@ async fn told(target: &Target<'_>, fragment: Fragment) -> Vec<Vec<u8>> {
     let mut line = target.federation.line("north").await.unwrap();
     match line.answer(request(fragment, "ada").encode()).await {
         Ok(messages) => messages.iter().map(prost::Message::encode_to_vec).collect(),
-        Err(status) => vec![status.message().as_bytes().to_vec()],
+        // A refusal quotes the question, whose age is the asker's own.
+        Err(status) => {
+            let ages = [MAYBE_AGE, NOBODYS_AGE].map(|age| age.to_string());
+            let words = ages.iter().fold(status.message().to_owned(), |words, age| words.replace(age, "{a}"));
+            vec![words.into_bytes()]
+        }
     }
 }
 

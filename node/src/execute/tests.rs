@@ -103,8 +103,10 @@ impl Bench {
 
 fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
     let protected = "release = \"protected\"\nthreshold = 3\nrounding = 1";
-    let policy =
-        Policy::parse("release = \"open\"", &contract).or_else(|_| Policy::parse(protected, &contract));
+    let any = format!("{protected}\nconditions = \"any\"");
+    let policy = Policy::parse("release = \"open\"", &contract);
+    let policy = policy.or_else(|_| Policy::parse(&any, &contract));
+    let policy = policy.or_else(|_| Policy::parse(protected, &contract));
     DatasetSettings {
         contract,
         contract_text: String::new(),

@@ -19,7 +19,8 @@ fn configuration(policy: &str) -> (TempDir, PathBuf) {
         .to_owned();
     for (name, contract) in contracts() {
         fs::write(dir.path().join(format!("{name}.toml")), contract).unwrap();
-        let words = if name == "site" { "release = \"open\"" } else { "release = \"protected\"" };
+        let protected = "release = \"protected\", conditions = \"any\"";
+        let words = if name == "site" { "release = \"open\"" } else { protected };
         let place = if name == "stay" {
             "policy = \"stay.policy.toml\"".to_owned()
         } else {
@@ -36,7 +37,8 @@ fn configuration(policy: &str) -> (TempDir, PathBuf) {
     let policy_of_seen = "policy = { release = \"protected\", compare_literals = [\"ward\"] }";
     writeln!(text, "[[dataset]]\ncontract = \"seen.toml\"\nsource = \"nowhere.csv\"\n{policy_of_seen}")
         .unwrap();
-    fs::write(dir.path().join("stay.policy.toml"), format!("release = \"protected\"\n{policy}")).unwrap();
+    let policy = format!("release = \"protected\"\nconditions = \"any\"\n{policy}");
+    fs::write(dir.path().join("stay.policy.toml"), policy).unwrap();
     let config = dir.path().join("node.toml");
     fs::write(&config, text).unwrap();
     (dir, config)
@@ -77,7 +79,7 @@ fn check_names_file_and_line() {
     let (dir, config) = configuration("threshold = 3");
     let problem = check(&config, Utc::now().date_naive(), &mut vec![]).unwrap_err();
     let place =
-        format!("{}:2: policy of dataset stay: threshold = 3", dir.path().join("stay.policy.toml").display());
+        format!("{}:3: policy of dataset stay: threshold = 3", dir.path().join("stay.policy.toml").display());
     assert!(problem.to_string().starts_with(&place), "{problem}");
 }
 
@@ -113,6 +115,12 @@ async fn explain_says_which_rule_decides() {
             "at least 20 entities",
         ),
         (ada, "SELECT ward, MAX(cost) FROM site GROUP BY ward", "answered with exact figures"),
+        (ada, "SELECT COUNT(*) FROM seen WHERE ward = 'tiny'", "for 1 of the 1000 of seen a day (R24)"),
+        (
+            ada,
+            "SELECT COUNT(*) FROM seen WHERE ward <> 'tiny'",
+            "refused by R04 seen.ward <> 'tiny' asks for all but",
+        ),
     ] {
         let text = explained(&config, who, sql).await;
         assert!(text.contains(words), "{sql}\n{text}");

@@ -30,11 +30,10 @@ fn leaves_few(released: &[&Cell], rest: &Members, threshold: usize) -> bool {
     let fits = |cell: &&&Cell| cell.members.len() <= rest.len() && rest.without(&cell.members).is_some();
     let mut parts: Vec<&Members> = released.iter().filter(fits).map(|cell| &cell.members).collect();
     parts.sort_by_key(|part| Reverse(part.len()));
-    let firsts = parts.iter().take(FIRSTS).map(|first| {
+    let mut firsts = parts.iter().take(FIRSTS).map(|first| {
         [first].into_iter().chain(parts.iter().filter(move |part| !std::ptr::eq(**part, *first)))
     });
-    firsts.into_iter().any(|order| is_few(rest, order, threshold))
-        || is_few(rest, parts.iter().rev(), threshold)
+    firsts.any(|order| is_few(rest, order, threshold)) || is_few(rest, parts.iter().rev(), threshold)
 }
 
 /// Whether a few are left at some point, taking away whatever fits in this order.

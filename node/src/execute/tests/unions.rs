@@ -15,6 +15,7 @@ description = "One row per person."
 release = "protected"
 threshold = 3
 rounding = 1
+conditions = "any"
 column = [
   { name = "person", type = "text", role = "entity", description = "" },
   { name = "secret", type = "text", role = "hidden", description = "" },

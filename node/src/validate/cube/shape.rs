@@ -64,7 +64,7 @@ impl Input<'_> {
 
     /// A cast that leaves the values apart and in order is none; another is a grouping, if no constant decides it.
     fn cast(&self, expr: &Expr, operand: &Expr, to: &DataType) -> Result<Shape, Refusal> {
-        use DataType::{Boolean, Date, Decimal, Float64, Int32, Int64, Text, Timestamp};
+        use DataType::{Date, Decimal, Float64, Int32, Int64, Text, Timestamp};
         let dimension = match self.shape(operand)? {
             Shape::Dimension(dimension) => dimension,
             other => return value(expr, [other]),
@@ -92,10 +92,10 @@ impl Input<'_> {
                 days.data_type = Date;
                 Ok(Shape::Dimension(days))
             }
-            Boolean | Decimal { .. } => Ok(Shape::unknown()),
             Int32 | Int64 | Text | Date | Float64 | Timestamp { .. } => {
                 Ok(grouped(&dimension, "CAST(", &format!(" AS {to})")))
             }
+            // What does not fit a decimal, or is not zero, would be one group.
             _ => Ok(Shape::unknown()),
         }
     }
