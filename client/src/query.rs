@@ -184,7 +184,7 @@ async fn exchange(
         let message = tokio::select! {
             message = answer.try_next() => message.map_err(|error| broken(error, &query_id))?,
             report = next(&mut reports) => {
-                show(&mut progress, report)?;
+                show(progress.as_mut(), report)?;
                 continue;
             }
         };
@@ -228,12 +228,12 @@ async fn fetch(
     loop {
         tokio::select! {
             head = &mut head => return Ok(head?),
-            report = next(reports) => show(progress, report)?,
+            report = next(reports) => show(progress.as_mut(), report)?,
         }
     }
 }
 
-fn show(progress: &mut Option<Progress<'_>>, report: Option<Bytes>) -> io::Result<()> {
+fn show(progress: Option<&mut Progress<'_>>, report: Option<Bytes>) -> io::Result<()> {
     match (progress, report) {
         (Some(progress), Some(body)) => progress.show(&body),
         _ => Ok(()),
