@@ -93,9 +93,10 @@ impl Guard {
         state.answers.add(question, told, answer);
     }
 
-    /// The answer that a question had, if it would have the same again.
+    /// The answer that a question had, if it would have the same again. Nobody waits for it: while other cells are judged, there
+    /// is none.
     pub(super) fn again(&self, question: &str) -> Option<Answer> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.try_lock().ok()?;
         let State { memory, answers, .. } = &mut *state;
         answers.again(question, memory)
     }

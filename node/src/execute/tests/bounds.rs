@@ -116,7 +116,7 @@ async fn what_is_not_proved_is_counted() {
     assert!(spared(&free, by_place()).await.is_zero(), "the first place has two rows");
     assert!(free.engine.proof(&free.approve(by_place()).await).await.is_none(), "it is not tried again");
     assert!(free.engine.proof(&free.approve(all()).await).await.is_some());
-    for more in ["overlap_guard = true\n", "sensitive = [\"place\"]\n"] {
+    for more in ["overlap_guard = true\n", "overlap_guard = false\nsensitive = [\"place\"]\n"] {
         let strict = bench(&format!("{}{more}", GUARDLESS.replace("overlap_guard = false\n", ""))).await;
         assert!(strict.engine.proof(&strict.approve(all()).await).await.is_none(), "{more}");
     }
