@@ -34,7 +34,7 @@ use crate::dispatch::{Federation, QueryContext};
 use crate::plan::{
     Marking, Statement, explain, parameter_type, parse, protected_columns, session, to_wire, wire_schema,
 };
-use crate::split::Asking;
+use crate::split::{Asking, check_units};
 
 type Result<T> = std::result::Result<T, QueryError>;
 
@@ -123,6 +123,7 @@ impl Engine {
             let schema = wire_schema(statement.schema().as_arrow(), &Marking::default());
             return Ok(Planned { statement, shape: Shape::Template, schema, parameters, cell_status });
         }
+        check_units(&statement)?;
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;

@@ -5,6 +5,7 @@
 
 mod contributors;
 mod expr;
+mod formula;
 mod guarded;
 mod holders;
 mod holdings;

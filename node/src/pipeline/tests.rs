@@ -5,6 +5,7 @@ mod budget;
 mod crash;
 mod filters;
 mod grants;
+mod nested;
 mod record;
 mod series;
 mod summands;
