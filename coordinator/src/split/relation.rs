@@ -8,7 +8,7 @@ mod locality;
 mod nested;
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::JoinType;
@@ -43,6 +43,8 @@ pub(super) struct RelationBuilder {
     /// the columns of scans that columns of subqueries are, under other names
     derived: BTreeMap<Column, Column>,
     relied_on: Vec<Reliance>,
+    /// scans whose columns may be NULL for want of a match: a group of those is at many nodes
+    optional: BTreeSet<String>,
 }
 
 impl RelationBuilder {
@@ -135,8 +137,11 @@ impl RelationBuilder {
                 "a join in which NULL equals NULL is not answered by nodes: use = in ON",
             ));
         }
+        let first = self.scans.len();
         let (left, left_names) = self.relation(&join.left)?;
+        let middle = self.scans.len();
         let (right, right_names) = self.relation(&join.right)?;
+        self.may_lack(kind, first, middle);
         // Below an outer join, expressions of the side that may be missing must be computed before the join.
         let (left, left_names) = match kind {
             JoinKind::Right | JoinKind::Full => self.materialised(left, left_names, &join.left)?,

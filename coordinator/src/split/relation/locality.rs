@@ -7,7 +7,7 @@
 
 use jigsaw_proto::contract::{ColumnContract, NODE_COLUMN, Role};
 use jigsaw_proto::expr::{BinaryOp, Column, Expr};
-use jigsaw_proto::fragment::Relation;
+use jigsaw_proto::fragment::{JoinKind, Relation};
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::types::DataType;
 
@@ -56,9 +56,25 @@ impl RelationBuilder {
         Some((column.partition.as_deref()?, (dataset, column.name.as_str(), &column.data_type)))
     }
 
+    /// Remembers which scans a join may find no match in: of those before `middle` are the left ones.
+    pub(super) fn may_lack(&mut self, kind: JoinKind, first: usize, middle: usize) {
+        let scans = match kind {
+            JoinKind::Left => self.scans.get(middle..),
+            JoinKind::Right => self.scans.get(first..middle),
+            JoinKind::Full => self.scans.get(first..),
+            JoinKind::Inner | JoinKind::Semi | JoinKind::Anti => None,
+        };
+        let aliases = scans.into_iter().flatten().map(|(alias, _)| alias.clone());
+        self.optional.extend(aliases);
+    }
+
+    fn is_always_there(&self, expr: &Expr) -> bool {
+        as_column(expr).is_some_and(|column| !self.optional.contains(&self.root(column).relation))
+    }
+
     /// Whether every group of these keys is at one node; where a contract says so, the release is held against it.
     pub(in crate::split) fn complete(&mut self, keys: &[Expr]) -> bool {
-        if keys.iter().any(|key| self.is_node(key)) {
+        if keys.iter().any(|key| self.is_node(key) && self.is_always_there(key)) {
             return true;
         }
         let dividing = keys.iter().enumerate().find_map(|(place, key)| {
@@ -87,10 +103,11 @@ impl RelationBuilder {
 
     /// Whether all rows with the same values of these expressions are at one node.
     pub(super) fn are_at_one_node(&mut self, keys: &[Expr]) -> bool {
-        if keys.iter().any(|key| self.is_node(key) || self.is_scoped(key)) {
+        let there = |key: &&Expr| self.is_always_there(key);
+        if keys.iter().filter(there).any(|key| self.is_node(key) || self.is_scoped(key)) {
             return true;
         }
-        let dividing = keys.iter().find_map(|key| self.partition(key));
+        let dividing = keys.iter().filter(there).find_map(|key| self.partition(key));
         let together = dividing.map(|(_, column)| Reliance::together([column]));
         let at_one_node = together.is_some();
         self.relied_on.extend(together);
