@@ -6,6 +6,9 @@ mod oracle;
 /// Answers equal those of one database over everybody's rows: random questions.
 mod equivalence;
 
+/// The thirty questions of analysts are answered, or refused with the nearest one that is.
+mod questions;
+
 /// The protocol is what its schema says, stays what it was, and takes no nonsense.
 mod wire;
 

@@ -1,6 +1,7 @@
 //! From SQL text to a plan that can be split and run, and from its result to what clients can read.
 
 mod explain;
+mod formula;
 mod lineage;
 mod session;
 mod statement;

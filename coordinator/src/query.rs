@@ -38,7 +38,7 @@ use crate::plan::{
     to_wire,
     wire_schema,
 };
-use crate::split::{Asking, FragmentTable};
+use crate::split::{Asking, FragmentTable, check_units};
 
 type Result<T> = std::result::Result<T, QueryError>;
 
@@ -163,6 +163,7 @@ impl Engine {
             let schema = wire_schema(statement.schema().as_arrow(), form.types, &Marking::default());
             return Ok(Planned { statement, shape: Shape::Template, schema, parameters, form, fragments });
         }
+        check_units(&statement)?;
         let split = session.optimize(&statement).map_err(planning)?;
         if explained {
             let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;

@@ -1,21 +1,24 @@
 //! Cuts a plan where the boroughs' part ends: each aggregation of federated rows becomes a fragment, which nodes answer,
 //! and a merge of their releases, which happens here.
 //!
-//! The rule runs after subqueries are decorrelated and filters pushed down, bottom up, so that it cuts at the lowest
-//! aggregation over federated tables. What lies above the cut (HAVING, ORDER BY, LIMIT, windows, arithmetic) sees released
+//! The rule runs after subqueries are decorrelated and filters pushed down, and cuts at the lowest aggregation over federated
+//! tables whose groups may be released: one by an entity is left to the aggregation above it, and is computed at the nodes ([`deferral`]). What lies above the cut (HAVING, ORDER BY, LIMIT, windows, arithmetic) sees released
 //! values only. If a scan of a federated table is left, the question is refused: rows never leave a borough.
 
 mod aggregate;
 mod constants;
+mod deferral;
 mod expr;
 mod fragment_table;
 mod local;
 mod names;
 mod reference;
 mod relation;
+mod reliance;
+mod units;
 pub(crate) mod view;
 
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
@@ -23,6 +26,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 pub(crate) use aggregate::aggregate_function;
 pub(crate) use constants::ConstantsOutside;
 pub(crate) use fragment_table::{Asking, FragmentTable};
+pub(crate) use units::check_units;
 pub(crate) use view::View;
 
 use crate::query::QueryError;
@@ -45,23 +49,27 @@ impl OptimizerRule for SplitAggregates {
         if !reads_federated(&plan)? {
             return Ok(Transformed::no(plan));
         }
-        let split = plan.transform_up_with_subqueries(|node| {
-            let split = match &node {
-                LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => {
-                    Some(cut(aggregate)?)
-                }
-                _ => None,
-            };
-            match split {
-                Some(split) => Ok(Transformed::yes(split)),
-                // A release may hold NULL (withheld) where the planner expected none: schemas above follow.
-                None => node.recompute_schema().map(Transformed::yes),
-            }
-        })?;
-        match first_federated_scan(&split.data)? {
+        let split = split(plan)?;
+        match first_federated_scan(&split)? {
             Some(table) => Err(rows_wanted(&table).into()),
-            None => Ok(split),
+            None => Ok(Transformed::yes(split)),
         }
+    }
+}
+
+/// The plan with its aggregations of federated rows cut.
+fn split(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if let LogicalPlan::Aggregate(aggregate) = &plan
+        && deferral::holds_deferred(&aggregate.input)?
+    {
+        return cut(aggregate);
+    }
+    let below = plan.map_children(|child| split(child).map(Transformed::yes))?.data;
+    let below = below.map_subqueries(|subquery| split(subquery).map(Transformed::yes))?.data;
+    match &below {
+        LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => cut(aggregate),
+        // A release may hold NULL (withheld) where the planner expected none: schemas above follow.
+        _ => below.recompute_schema(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod bounds;
 mod contributors;
 mod expr;
+mod formula;
 mod guarded;
 mod holders;
 mod holdings;

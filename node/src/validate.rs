@@ -25,7 +25,7 @@ use crate::disclose::policy::budget::Budget;
 use crate::disclose::policy::rules::Dominance;
 use crate::sources::Dataset;
 
-pub(crate) use roles::counted_entities;
+pub(crate) use roles::{carries_right, counted_entities};
 
 /// A fragment that this node will run: the datasets exist, the types fit, and every column is used as its role allows.
 #[derive(Debug)]

@@ -89,6 +89,9 @@ pub struct ColumnContract {
     pub codes: Vec<String>,
     /// whether it may be NULL
     pub nullable: bool,
+    /// what divides rows among nodes: all rows with one value of this column are at one node, and columns of any dataset
+    /// with the same word here have a value at the same node
+    pub partition: Option<String>,
 }
 
 /// What may be done with a column.
@@ -178,9 +181,11 @@ impl Contract {
             _ = writeln!(canonical, "cells_per_day {cells}");
         }
         for column in &self.columns {
-            let ColumnContract { name, data_type, role, description: _, unit, codes, nullable } = column;
+            let ColumnContract { name, data_type, role, description: _, unit, codes, nullable, partition } =
+                column;
+            let partition = partition.as_ref().map_or_else(String::new, |word| format!(" by {word:?}"));
             // Infallible: writing to a String.
-            _ = writeln!(canonical, "{name} {data_type} {role:?} {unit:?} {codes:?} {nullable}");
+            _ = writeln!(canonical, "{name} {data_type} {role:?} {unit:?} {codes:?} {nullable}{partition}");
         }
         Sha256::digest(canonical).iter().fold(String::new(), |mut hex, byte| {
             _ = write!(hex, "{byte:02x}");
@@ -223,6 +228,7 @@ struct ColumnFile {
     resolution: Option<f64>,
     filterable: Option<bool>,
     scope: Option<Scope>,
+    partition: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -313,6 +319,7 @@ impl ColumnFile {
             resolution,
             filterable,
             scope,
+            partition,
         } = self;
         let data_type: DataType = r#type.parse().map_err(|error| format!("column {name}: {error}"))?;
         let only_measures = bounds.is_some() || resolution.is_some() || filterable.is_some();
@@ -321,6 +328,11 @@ impl ColumnFile {
         }
         if scope.is_some() && role != RoleWord::Entity {
             return Err(format!("column {name}: scope is for entities"));
+        }
+        if partition.is_some() && (role != RoleWord::Dimension || nullable) {
+            return Err(format!(
+                "column {name}: partition is for dimensions with nullable = false: it says at which node a row is"
+            ));
         }
         if bounds.is_some_and(|(low, high)| low.is_nan() || high.is_nan() || low > high) {
             return Err(format!("column {name}: bounds are [least, greatest]"));
@@ -338,7 +350,7 @@ impl ColumnFile {
             RoleWord::Entity => Role::Entity { node_scoped: scope == Some(Scope::Node) },
             RoleWord::Hidden => Role::Hidden,
         };
-        Ok(ColumnContract { name, data_type, role, description, unit, codes, nullable })
+        Ok(ColumnContract { name, data_type, role, description, unit, codes, nullable, partition })
     }
 }
 

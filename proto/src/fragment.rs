@@ -43,6 +43,8 @@ pub enum Relation {
     Join(Box<Join>),
     /// `(input UNION ALL input …) AS alias`
     UnionAll { alias: String, inputs: Vec<Self> },
+    /// `(SELECT keys, measures FROM input GROUP BY keys) AS alias`
+    Aggregate { input: Box<Self>, alias: String, keys: Vec<(String, Expr)>, measures: Vec<(String, Measure)> },
 }
 
 /// A join of two relations of one node.
@@ -57,7 +59,7 @@ pub struct Join {
     pub filter: Option<Expr>,
 }
 
-/// Which unmatched rows a join keeps.
+/// Which rows a join keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the SQL joins")]
 pub enum JoinKind {
@@ -65,6 +67,17 @@ pub enum JoinKind {
     Left,
     Right,
     Full,
+    /// `EXISTS`: rows of the left that have a match, once each, without the columns of the right
+    Semi,
+    /// `NOT EXISTS`: rows of the left that have none
+    Anti,
+}
+
+impl JoinKind {
+    /// Whether the columns of the right side can be named above the join.
+    pub fn shows_right(self) -> bool {
+        !matches!(self, Self::Semi | Self::Anti)
+    }
 }
 
 /// One partial aggregate: `state(argument) FILTER (WHERE filter)`.
@@ -92,7 +105,9 @@ impl Relation {
     pub fn datasets(&self) -> Vec<&DatasetName> {
         match self {
             Self::Scan { dataset, .. } => vec![dataset],
-            Self::Filter { input, .. } | Self::Project { input, .. } => input.datasets(),
+            Self::Filter { input, .. } | Self::Project { input, .. } | Self::Aggregate { input, .. } => {
+                input.datasets()
+            }
             Self::Join(join) => [join.left.datasets(), join.right.datasets()].concat(),
             Self::UnionAll { inputs, .. } => inputs.iter().flat_map(Self::datasets).collect(),
         }
@@ -152,6 +167,15 @@ impl fmt::Display for Relation {
                     inputs.iter().map(|input| format!("SELECT * FROM {input}")).collect();
                 write!(f, "({}) AS {}", inputs.join(" UNION ALL "), quoted(alias))
             }
+            Self::Aggregate { input, alias, keys, measures } => {
+                let named = |name: &String, shown: &dyn fmt::Display| format!("{shown} AS {}", quoted(name));
+                let columns = keys.iter().map(|(name, key)| named(name, key));
+                let columns = columns.chain(measures.iter().map(|(name, measure)| named(name, measure)));
+                let columns: Vec<String> = columns.collect();
+                let keys: Vec<String> = keys.iter().map(|(_, key)| key.to_string()).collect();
+                let (columns, keys) = (columns.join(", "), keys.join(", "));
+                write!(f, "(SELECT {columns} FROM {input} GROUP BY {keys}) AS {}", quoted(alias))
+            }
         }
     }
 }
@@ -163,6 +187,8 @@ impl fmt::Display for Join {
             JoinKind::Left => "LEFT JOIN",
             JoinKind::Right => "RIGHT JOIN",
             JoinKind::Full => "FULL JOIN",
+            JoinKind::Semi => "LEFT SEMI JOIN",
+            JoinKind::Anti => "LEFT ANTI JOIN",
         };
         let on: Vec<String> = self.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
         write!(f, "{} {kind} {} ON {}", Side(&self.left), Side(&self.right), on.join(" AND "))?;
@@ -180,9 +206,10 @@ impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Relation::Filter { .. } | Relation::Join(_) => write!(f, "({})", self.0),
-            Relation::Scan { .. } | Relation::Project { .. } | Relation::UnionAll { .. } => {
-                write!(f, "{}", self.0)
-            }
+            Relation::Scan { .. }
+            | Relation::Project { .. }
+            | Relation::UnionAll { .. }
+            | Relation::Aggregate { .. } => write!(f, "{}", self.0),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The scalar functions a fragment may call: total ones only, so that no row can make a question fail.
 
+use regex::{Regex, RegexBuilder};
+
 use crate::expr::{Literal, Value};
+use crate::humidity;
 use crate::types::DataType;
 
 /// A function of the allow-list. The name is the SQL name; the table below is the whole list.
@@ -8,14 +11,17 @@ use crate::types::DataType;
 #[expect(missing_docs, reason = "the table below says what each takes and gives")]
 pub enum Function {
     Abs,
+    AbsoluteHumidity,
     Ceil,
     CharacterLength,
     Coalesce,
     Concat,
+    CriticalHumidity,
     DateBin,
     DatePart,
     DateTrunc,
     DaysBetween,
+    DewPoint,
     Exp,
     Floor,
     Greatest,
@@ -27,6 +33,7 @@ pub enum Function {
     Ltrim,
     Nullif,
     Power,
+    RegexpLike,
     Right,
     Round,
     Rtrim,
@@ -35,6 +42,7 @@ pub enum Function {
     StartsWith,
     Strpos,
     Substr,
+    SurfaceHumidity,
     Trim,
     Trunc,
     Upper,
@@ -51,16 +59,19 @@ pub struct Argument<'a> {
 
 impl Function {
     /// The whole list, in alphabetical order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 36] = [
         Self::Abs,
+        Self::AbsoluteHumidity,
         Self::Ceil,
         Self::CharacterLength,
         Self::Coalesce,
         Self::Concat,
+        Self::CriticalHumidity,
         Self::DateBin,
         Self::DatePart,
         Self::DateTrunc,
         Self::DaysBetween,
+        Self::DewPoint,
         Self::Exp,
         Self::Floor,
         Self::Greatest,
@@ -72,6 +83,7 @@ impl Function {
         Self::Ltrim,
         Self::Nullif,
         Self::Power,
+        Self::RegexpLike,
         Self::Right,
         Self::Round,
         Self::Rtrim,
@@ -80,6 +92,7 @@ impl Function {
         Self::StartsWith,
         Self::Strpos,
         Self::Substr,
+        Self::SurfaceHumidity,
         Self::Trim,
         Self::Trunc,
         Self::Upper,
@@ -100,13 +113,48 @@ impl Function {
         Self::ALL.into_iter().find(|function| function.name() == name)
     }
 
+    /// The formula of a function of doubles that is computed the same way wherever it is called; a NULL argument gives NULL.
+    pub fn formula(self) -> Option<fn(&[f64]) -> Option<f64>> {
+        match self {
+            Self::AbsoluteHumidity => Some(humidity::absolute_humidity),
+            Self::CriticalHumidity => Some(humidity::critical_humidity),
+            Self::DewPoint => Some(humidity::dew_point),
+            Self::SurfaceHumidity => Some(humidity::surface_humidity),
+            _ => None,
+        }
+    }
+
+    /// The units of the arguments of a formula and of its result, in UCUM as contracts write them; an empty one: none.
+    pub fn units(self) -> Option<(&'static [&'static str], &'static str)> {
+        match self {
+            Self::AbsoluteHumidity => Some((&["°C", "%"], "g/m3")),
+            Self::CriticalHumidity => Some((&["°C"], "%")),
+            Self::DewPoint => Some((&["°C", "%"], "°C")),
+            Self::SurfaceHumidity => Some((&["°C", "%", "°C", ""], "%")),
+            _ => None,
+        }
+    }
+
+    /// How many doubles the formula takes.
+    pub fn formula_arguments(self) -> usize {
+        self.units().map_or(0, |(arguments, _)| arguments.len())
+    }
+
     fn entry(self) -> (&'static str, &'static str) {
         match self {
             Self::Abs => ("abs", "abs(number)"),
+            Self::AbsoluteHumidity => (
+                "absolute_humidity",
+                "absolute_humidity(air temperature in °C, relative humidity in %), both double: grams of water in a m³",
+            ),
             Self::Ceil => ("ceil", "ceil(double)"),
             Self::CharacterLength => ("character_length", "character_length(text)"),
             Self::Coalesce => ("coalesce", "coalesce(x, x, …), all of one type"),
             Self::Concat => ("concat", "concat(text, text, …); NULL if any is NULL, as ||"),
+            Self::CriticalHumidity => (
+                "critical_humidity",
+                "critical_humidity(surface temperature in °C, double): % above which mould grows",
+            ),
             Self::DateBin => {
                 ("date_bin", "date_bin(constant interval without months, timestamp[, constant timestamp])")
             }
@@ -119,6 +167,9 @@ impl Function {
                 "date_trunc('year' | 'quarter' | 'month' | 'week' | 'day' | 'hour' | 'minute' | 'second', timestamp)",
             ),
             Self::DaysBetween => ("days_between", "days_between(date, date): the first less the second"),
+            Self::DewPoint => {
+                ("dew_point", "dew_point(air temperature in °C, relative humidity in %), both double: °C")
+            }
             Self::Exp => ("exp", "exp(double)"),
             Self::Floor => ("floor", "floor(double)"),
             Self::Greatest => ("greatest", "greatest(x, x, …), all of one type"),
@@ -130,6 +181,10 @@ impl Function {
             Self::Ltrim => ("ltrim", "ltrim(text)"),
             Self::Nullif => ("nullif", "nullif(x, x), both of one type"),
             Self::Power => ("power", "power(double, double)"),
+            Self::RegexpLike => (
+                "regexp_like",
+                "regexp_like(text, constant pattern of at most 256 bytes in the syntax of the crate regex)",
+            ),
             Self::Right => ("right", "right(text, constant number ≥ 0)"),
             Self::Round => ("round", "round(double[, constant number of digits from 0 to 15])"),
             Self::Rtrim => ("rtrim", "rtrim(text)"),
@@ -138,6 +193,10 @@ impl Function {
             Self::StartsWith => ("starts_with", "starts_with(text, text)"),
             Self::Strpos => ("strpos", "strpos(text, text)"),
             Self::Substr => ("substr", "substr(text, constant start ≥ 1[, constant length ≥ 0])"),
+            Self::SurfaceHumidity => (
+                "surface_humidity",
+                "surface_humidity(air temperature in °C, relative humidity in %, outdoor temperature in °C, fRsi from 0 to 1), all double: %",
+            ),
             Self::Trim => ("btrim", "trim(text)"),
             Self::Trunc => ("trunc", "trunc(double)"),
             Self::Upper => ("upper", "upper(text)"),
@@ -172,6 +231,10 @@ impl Function {
             (Self::Lower | Self::Ltrim | Self::Rtrim | Self::Trim | Self::Upper, [Text]) => Some(Text),
             (Self::CharacterLength, [Text]) | (Self::Strpos, [Text, Text]) => Some(Int32),
             (Self::StartsWith, [Text, Text]) => Some(Boolean),
+            (Self::RegexpLike, [Text, Text]) => pattern(arguments, 1).map(|_| Boolean),
+            (Self::CriticalHumidity, [Float64])
+            | (Self::AbsoluteHumidity | Self::DewPoint, [Float64, Float64])
+            | (Self::SurfaceHumidity, [Float64, Float64, Float64, Float64]) => Some(Float64),
             (Self::Left | Self::Right, [Text, Int64]) => integer(arguments, 1, 0, MAX_TEXT).then_some(Text),
             (Self::Substr, [Text, Int64]) => integer(arguments, 1, 1, MAX_TEXT).then_some(Text),
             (Self::Substr, [Text, Int64, Int64]) => {
@@ -208,6 +271,29 @@ fn integer(arguments: &[Argument<'_>], index: usize, low: i64, high: i64) -> boo
     matches!(value, Some(Value::Integer(value)) if (low..=high).contains(value))
 }
 
+/// The constant pattern at `index`, if it is a safe one.
+fn pattern(arguments: &[Argument<'_>], index: usize) -> Option<Regex> {
+    match arguments.get(index)?.literal?.value()? {
+        Value::Text(text) => safe_pattern(text),
+        _ => None,
+    }
+}
+
+/// A regular expression that is searched for in time linear in the text and bounded memory; `None`: it is none, or too large.
+pub fn safe_pattern(pattern: &str) -> Option<Regex> {
+    const MOST_BYTES: usize = 256;
+    const MOST_PROGRAM_BYTES: usize = 1 << 20;
+    if pattern.len() > MOST_BYTES {
+        return None;
+    }
+    RegexBuilder::new(pattern)
+        .size_limit(MOST_PROGRAM_BYTES)
+        .dfa_size_limit(MOST_PROGRAM_BYTES)
+        .nest_limit(32)
+        .build()
+        .ok()
+}
+
 /// The first argument, if it is one of the words.
 fn word(arguments: &[Argument<'_>], words: &[&'static str]) -> Option<&'static str> {
     match arguments.first()?.literal?.value()? {
@@ -235,6 +321,14 @@ mod tests {
         let debug = Function::ALL.map(|function| format!("{function:?}"));
         assert!(debug.is_sorted());
         assert_eq!(Function::from_name("repeat"), None);
+    }
+
+    #[test]
+    fn patterns_are_bounded() {
+        assert!(safe_pattern("^E0[0-9]{7}$").is_some_and(|pattern| pattern.is_match("E09000007")));
+        for refused in ["(", "a{1000}{1000}", &"a".repeat(257), r"(a)\1"] {
+            assert!(safe_pattern(refused).is_none(), "{refused}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! # Map, in reading order
 //! * [`id`] – identifiers, each its own type
-//! * [`types`], [`expr`], [`function`] – the closed expression language
+//! * [`types`], [`expr`], [`function`], [`humidity`] – the closed expression language
 //! * [`aggregate`] – which aggregates exist, their partial states, how states merge
 //! * [`contract`] – what a dataset looks like at every node, and the role of each column
 //! * [`fragment`] – what may be asked of a borough, and its type check
@@ -20,6 +20,7 @@ pub mod expr;
 pub mod fragment;
 pub mod function;
 pub mod generated;
+pub mod humidity;
 pub mod id;
 pub mod identity;
 pub mod pace;

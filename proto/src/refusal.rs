@@ -27,6 +27,8 @@ pub enum RefusalCode {
     AggregateNotAllowed,
     /// `R22`: the join is not of a permitted form
     JoinNotAllowed,
+    /// `R23`: rows of a protected dataset are made one for each group without an entity among the keys
+    InnerAggregate,
     /// `R24`: the day's budget of a dataset is spent
     BudgetSpent,
     /// `R25`: the audit log cannot be written, so nothing is released
@@ -57,7 +59,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
@@ -65,6 +67,7 @@ impl RefusalCode {
         Self::ColumnComparison,
         Self::AggregateNotAllowed,
         Self::JoinNotAllowed,
+        Self::InnerAggregate,
         Self::BudgetSpent,
         Self::AuditUnavailable,
         Self::NotServed,
@@ -118,6 +121,7 @@ impl RefusalCode {
             Self::ColumnComparison => ("R05", Code::PermissionDenied),
             Self::AggregateNotAllowed => ("R06", Code::PermissionDenied),
             Self::JoinNotAllowed => ("R22", Code::PermissionDenied),
+            Self::InnerAggregate => ("R23", Code::PermissionDenied),
             Self::BudgetSpent => ("R24", Code::ResourceExhausted),
             Self::AuditUnavailable => ("R25", Code::Unavailable),
             Self::NotServed => ("N01", Code::Unauthenticated),

@@ -14,6 +14,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use crate::data::{self, Result};
 
 mod expression;
+mod nested;
 
 /// Datasets that questions are about, with a node-local join partner and the key of the join.
 const TABLES: [(&str, Option<(&str, &str)>); 13] = [
@@ -94,10 +95,12 @@ impl Iterator for Questions {
         let contracts = self.contracts.clone();
         let question = loop {
             // Some draws lead nowhere, such as a table without a measure.
-            let sql = match self.below(10) {
+            let sql = match self.below(12) {
                 0 => self.union(&contracts),
                 1 => self.over_aggregate(&contracts),
                 2 => self.windowed(&contracts),
+                3 => self.by_existence(&contracts),
+                4 => self.two_levels(&contracts),
                 _ => self.select(&contracts),
             };
             if let Some(sql) = sql {

@@ -66,6 +66,9 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
     {
         session.register_udf(Arc::new(constant(name, is)))?;
     }
+    for formula in super::formula::formulas() {
+        session.register_udf(Arc::new(formula))?;
+    }
     session.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(session)
 }

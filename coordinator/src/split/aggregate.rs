@@ -14,7 +14,7 @@ use jigsaw_proto::types::DataType;
 use super::expr::{conform, translate};
 use super::names::{Names, as_column};
 use super::relation::RelationBuilder;
-use crate::merge::{decimal_average, merged_moments};
+use crate::merge::{decimal_average, merged_moments, whole};
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
@@ -61,8 +61,8 @@ impl Asked {
         match column.and_then(|column| Some((column, builder.role(column)?))) {
             Some((_, Role::Entity { node_scoped })) if complete || *node_scoped => Ok(()),
             Some((column, Role::Entity { .. })) => Err(QueryError::sql(format!(
-                "COUNT(DISTINCT {column}) over several boroughs would count a person once in each: add node to GROUP BY, or use \
-                 COUNT(*)"
+                "COUNT(DISTINCT {column}) over several boroughs needs linking people across boroughs, or would count a person once in \
+                 each: add node to GROUP BY to count the people of each borough, or COUNT(*) what is recorded of them"
             ))),
             _ => Err(QueryError::sql(
                 "COUNT(DISTINCT x) is answered for entity columns only: to count the values of a dimension, GROUP BY it and \
@@ -143,6 +143,28 @@ impl Asked {
             }
             _ => Err(QueryError::internal("an aggregate whose states are not those of the algebra")),
         }
+    }
+}
+
+impl Asked {
+    /// The merge of a count of entities that is released for groups finer than those of the question: a group of the question must
+    /// be one of them.
+    pub(super) fn merge_whole(
+        &self,
+        states: &[PlanExpr],
+        filter: Option<&PlanExpr>,
+        label: &str,
+    ) -> Result<Merged> {
+        let [count] = states else {
+            return Err(QueryError::internal("a count of entities has one state"));
+        };
+        let call = whole(label, count.clone());
+        Ok(Merged::count(match filter {
+            Some(filter) => {
+                call.filter(filter.clone()).build().map_err(|error| QueryError::planning(&error))?
+            }
+            None => call,
+        }))
     }
 }
 

@@ -121,6 +121,10 @@ impl Translator<'_> {
             Operator::And => return self.chain(binary, Operator::And, BinaryOp::And),
             Operator::Or => return self.chain(binary, Operator::Or, BinaryOp::Or),
             Operator::StringConcat => return self.concat(binary),
+            Operator::RegexMatch => return self.matches(binary, ""),
+            Operator::RegexIMatch => return self.matches(binary, "(?i)"),
+            Operator::RegexNotMatch => return Ok(self.matches(binary, "")?.unary(UnaryOp::Not)),
+            Operator::RegexNotIMatch => return Ok(self.matches(binary, "(?i)")?.unary(UnaryOp::Not)),
             Operator::Minus if self.is_date(&binary.left)? && self.is_date(&binary.right)? => {
                 return self.days_between(binary);
             }

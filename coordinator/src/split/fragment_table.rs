@@ -1,5 +1,6 @@
 //! The release of a fragment as a leaf of the plan: an ordinary table, whose scan asks the nodes.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::source_as_provider;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableScan, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
 use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::expr::{BinaryOp, Column, Expr as FragmentExpr, Value};
@@ -21,6 +24,7 @@ use jigsaw_proto::id::NodeId;
 use jigsaw_proto::types::DataType;
 use tokio::sync::OnceCell;
 
+use super::reliance::{Reliance, Values};
 use super::view::View;
 use crate::dispatch::{Federation, QueryContext, Released};
 use crate::query::QueryError;
@@ -31,17 +35,28 @@ pub(crate) struct FragmentTable {
     fragment: Arc<Fragment>,
     only: Option<Arc<BTreeSet<NodeId>>>,
     released: SchemaRef,
+    relied_on: Arc<Vec<Reliance>>,
     view: View,
 }
 
+/// The schema of a release with these columns.
+fn schema(columns: &[(String, DataType)]) -> SchemaRef {
+    let fields = columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
 impl FragmentTable {
-    /// The table of `fragment`, whose release has these columns.
-    pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)]) -> Self {
-        let fields: Vec<Field> =
-            columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
+    /// The table of `fragment`, whose release has these columns, and what it relies on.
+    pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)], relied_on: Vec<Reliance>) -> Self {
         let only = nodes_named(&fragment.input).map(Arc::new);
-        let released = Arc::new(Schema::new(fields));
-        Self { fragment: Arc::new(fragment), only, released, view: View::Release }
+        let (released, relied_on) = (schema(columns), Arc::new(relied_on));
+        Self { fragment: Arc::new(fragment), only, released, relied_on, view: View::Release }
+    }
+
+    /// The release that a scan is of; `None` for any other table.
+    pub(super) fn of(scan: &TableScan) -> Option<Self> {
+        let provider = source_as_provider(&scan.source).ok()?;
+        (provider.as_ref() as &dyn Any).downcast_ref::<Self>().cloned()
     }
 
     /// The same answer seen in another way: nodes are asked once for all views of it.
@@ -117,13 +132,14 @@ impl PartitionStream for Release {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let FragmentTable { fragment, only, released, view } = self.table.clone();
+        let FragmentTable { fragment, only, released, relied_on, view } = self.table.clone();
         let schema = Arc::clone(&self.schema);
         let answer = async move {
             let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
                 DataFusionError::from(QueryError::internal("a fragment was scanned outside a question"))
             })?;
-            let answer = asking.ask(&fragment, &released, only.as_deref()).await?;
+            let answer = asking.ask(&fragment, &released, only.as_deref());
+            let answer = asking.checked(answer, &relied_on, only.as_deref()).await?;
             let batches = view.batches(&answer, &schema)?;
             Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
         };
@@ -144,6 +160,33 @@ pub(crate) struct Asking {
 impl Asking {
     pub(crate) fn new(federation: Arc<Federation>, context: Arc<QueryContext>) -> Self {
         Self { federation, context, answers: Mutex::default() }
+    }
+
+    /// An answer that is held against what it relies on.
+    async fn checked(
+        &self,
+        answer: impl Future<Output = Result<Answer, QueryError>>,
+        relied_on: &[Reliance],
+        only: Option<&BTreeSet<NodeId>>,
+    ) -> Result<Answer, QueryError> {
+        let values: Vec<&Values> = relied_on
+            .iter()
+            .filter_map(|reliance| match reliance {
+                Reliance::Together(values) => Some(values),
+                Reliance::Key { .. } => None,
+            })
+            .flatten()
+            .collect();
+        let asked = values.iter().map(|values| async move {
+            let schema = schema(&values.columns);
+            self.ask(&values.fragment, &schema, only).await
+        });
+        let (answer, asked) = try_join(answer, try_join_all(asked)).await?;
+        let seen: Vec<(&Values, Answer)> = values.into_iter().zip(asked).collect();
+        for reliance in relied_on {
+            reliance.check(&answer, &seen)?;
+        }
+        Ok(answer)
     }
 
     async fn ask(
@@ -172,11 +215,14 @@ fn nodes_named(relation: &Relation) -> Option<BTreeSet<NodeId>> {
         Relation::Filter { input, predicate } => both(nodes_named(input), nodes_required(predicate)),
         Relation::Join(join) => match join.kind {
             JoinKind::Inner => both(nodes_named(&join.left), nodes_named(&join.right)),
-            JoinKind::Left => nodes_named(&join.left),
+            JoinKind::Left | JoinKind::Semi | JoinKind::Anti => nodes_named(&join.left),
             JoinKind::Right => nodes_named(&join.right),
             JoinKind::Full => None,
         },
-        Relation::Scan { .. } | Relation::Project { .. } | Relation::UnionAll { .. } => None,
+        Relation::Scan { .. }
+        | Relation::Project { .. }
+        | Relation::UnionAll { .. }
+        | Relation::Aggregate { .. } => None,
     }
 }
 

@@ -33,13 +33,13 @@ pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
         Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, schema)?))
     });
     let keys = keys.collect::<Result<Vec<_>>>()?;
-    let complete = keys.iter().any(|key| builder.is_node(key));
+    let complete = builder.complete(&keys);
     let asked = aggregate.aggr_expr.iter().map(|call| Asked::read(call, &names, &builder, complete));
     let asked = asked.collect::<Result<Vec<_>>>()?;
 
     let mut measures = Measures::default();
     let states: Vec<Vec<usize>> = asked.iter().map(|asked| measures.add(asked)).collect();
-    let leaf = Leaf::new(Fragment { input, keys, measures: measures.list }, &builder)?;
+    let leaf = Leaf::new(Fragment { input, keys, measures: measures.list }, &mut builder)?;
 
     let fields = aggregate.schema.iter().skip(aggregate.group_expr.len());
     let merges = asked.iter().zip(&states).zip(fields).map(|((asked, states), (_, field))| {
@@ -76,11 +76,11 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    pub(super) fn new(fragment: Fragment, builder: &RelationBuilder) -> Result<Self> {
+    pub(super) fn new(fragment: Fragment, builder: &mut RelationBuilder) -> Result<Self> {
         let columns = fragment
             .columns(&|dataset| builder.contract(dataset))
             .map_err(|error| QueryError::sql(error.to_string()))?;
-        Ok(Self { table: Arc::new(FragmentTable::new(fragment, &columns)) })
+        Ok(Self { table: Arc::new(FragmentTable::new(fragment, &columns, builder.relied_on())) })
     }
 
     pub(super) fn column(name: &str) -> PlanExpr {

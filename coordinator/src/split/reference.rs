@@ -17,6 +17,7 @@ use jigsaw_proto::fragment::Fragment;
 
 use super::aggregate::{Asked, aggregate_function};
 use super::expr::{conform, planned_type, translate};
+use super::fragment_table::FragmentTable;
 use super::local::{Leaf, Measures, merged};
 use super::reads_only_federated;
 use super::relation::RelationBuilder;
@@ -36,33 +37,61 @@ pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
         keys.need(group);
     }
     keys.need_on_path(&input)?;
-    let mut asked = vec![];
-    for call in &calls {
-        let (call, outside) = keys.divide(call)?;
-        let read = Asked::read(&call, &names, &builder, false)?;
-        asked.push((read.not_distinct()?, outside));
-    }
-
+    no_distinct_beside_releases(&calls, &input)?;
+    let divided = calls.iter().map(|call| keys.divide(call)).collect::<Result<Vec<_>>>()?;
     let translated = keys.list.iter().map(|key| {
         let expr = translate(key, &names)?;
         Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, federated.schema())?))
     });
     let translated = translated.collect::<Result<Vec<_>>>()?;
+    let complete = builder.complete(&translated);
+    let asked = divided.into_iter().map(|(call, outside)| {
+        let label = call.to_string();
+        Ok((Asked::read(&call, &names, &builder, complete)?, outside, label))
+    });
+    let asked = asked.collect::<Result<Vec<_>>>()?;
     let mut measures = Measures::default();
-    let states: Vec<Vec<usize>> = asked.iter().map(|(asked, _)| measures.add(asked)).collect();
-    let leaf = Leaf::new(Fragment { input: relation, keys: translated, measures: measures.list }, &builder)?;
+    let states: Vec<Vec<usize>> = asked.iter().map(|(asked, ..)| measures.add(asked)).collect();
+    let fragment = Fragment { input: relation, keys: translated, measures: measures.list };
+    let leaf = Leaf::new(fragment, &mut builder)?;
 
     let over_release = |expr: &PlanExpr| keys.replaced(expr);
     let fields = aggregate.schema.iter().skip(groups.len());
-    let merges = asked.iter().zip(&states).zip(fields).map(|(((asked, outside), states), (_, field))| {
-        let states: Vec<PlanExpr> = states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
-        let outside = outside.as_ref().map(over_release).transpose()?;
-        asked.merge(&states, outside.as_ref(), field.data_type())
-    });
+    let merges =
+        asked.iter().zip(&states).zip(fields).map(|(((asked, outside, label), states), (_, field))| {
+            let states: Vec<PlanExpr> =
+                states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
+            let outside = outside.as_ref().map(over_release).transpose()?;
+            match asked.aggregate() {
+                // Distinct entities are not additive over the finer groups of a join.
+                Algebra::CountEntities => asked.merge_whole(&states, outside.as_ref(), label),
+                _ => asked.merge(&states, outside.as_ref(), field.data_type()),
+            }
+        });
     let merges = merges.collect::<Result<Vec<_>>>()?;
     let groups = groups.iter().map(over_release).collect::<Result<Vec<_>>>()?;
     let joined = rebuilt(&input, federated, &keys, &leaf)?;
     merged(LogicalPlanBuilder::from(joined), groups, merges, aggregate)
+}
+
+/// Rows that were joined with figures released of other rows may meet several of them.
+fn no_distinct_beside_releases(calls: &[PlanExpr], input: &LogicalPlan) -> Result<()> {
+    let released = input.exists(|plan| match plan {
+        LogicalPlan::TableScan(scan) => Ok(FragmentTable::of(scan).is_some()),
+        _ => Ok(false),
+    });
+    if !released.map_err(|error| QueryError::planning(&error))? {
+        return Ok(());
+    }
+    for call in calls {
+        if aggregate_function(call)?.params.distinct {
+            return Err(QueryError::sql(format!(
+                "{call} over rows joined with figures of other rows needs linking across boroughs, for a row that meets several of them \
+                 counts once in each: COUNT(*) counts it once for each figure, or join within each borough by node"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// An aggregation with the projections right below it inlined.
@@ -135,7 +164,9 @@ fn federated_part(plan: &LogicalPlan) -> Result<&LogicalPlan> {
                 "this joins two federated tables with a public table between them: join the federated tables first \
                  (ON a.node = b.node AND …), then the public table",
             )),
-            (true, false, JoinType::Inner | JoinType::Left) => federated_part(&join.left),
+            (true, false, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti) => {
+                federated_part(&join.left)
+            }
             (false, true, JoinType::Inner | JoinType::Right) => federated_part(&join.right),
             _ => Err(QueryError::sql(
                 "a join that keeps unmatched rows of the public table cannot be counted before the merge: aggregate the federated \
@@ -300,18 +331,5 @@ fn rebuilt(plan: &LogicalPlan, federated: &LogicalPlan, keys: &Keys<'_>, leaf: &
             .map_err(planning)
         }
         public => Ok(public.clone()),
-    }
-}
-
-impl Asked {
-    /// Distinct entities are not additive over the finer groups of a join.
-    fn not_distinct(self) -> Result<Self> {
-        if self.aggregate() == Algebra::CountEntities {
-            return Err(QueryError::sql(
-                "COUNT(DISTINCT …) beside a join with a public table: count in a CTE with node in GROUP BY first, then join the public \
-                 table to the result",
-            ));
-        }
-        Ok(self)
     }
 }

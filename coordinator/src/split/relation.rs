@@ -1,23 +1,28 @@
 //! Node-local parts of a plan as relations of the fragment language.
 //!
 //! A part is node-local when f(all rows) is the union over nodes of f(rows of the node): scans, filters, projections,
-//! unions, and joins that prove that both sides are at one node, by `a.node = b.node` or by an entity that the contract
-//! declares to exist at one node only.
+//! unions, joins that prove that both sides are at one node, and inner aggregations whose keys prove that a group is at one node
+//! ([`locality`]).
+
+mod locality;
+mod nested;
 
 use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::JoinType;
 use datafusion::common::NullEquality;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Join as PlanJoin, LogicalPlan, Projection, TableScan, Union};
-use jigsaw_proto::contract::{Contract, NODE_COLUMN, Role};
+use jigsaw_proto::contract::Contract;
 use jigsaw_proto::expr::{BinaryOp, Column, Expr};
 use jigsaw_proto::fragment::{Join, JoinKind, Relation, Scope};
 use jigsaw_proto::id::DatasetName;
 
 use super::expr::translate;
 use super::names::{Names, as_column};
+use super::reliance::Reliance;
 use crate::catalogue::FederatedTable;
 use crate::query::QueryError;
 
@@ -35,25 +40,17 @@ pub(super) fn federated(scan: &TableScan) -> Option<Arc<Contract>> {
 pub(super) struct RelationBuilder {
     scans: Vec<(String, Arc<Contract>)>,
     made: usize,
+    /// the columns of scans that columns of subqueries are, under other names
+    derived: BTreeMap<Column, Column>,
+    relied_on: Vec<Reliance>,
+    /// scans whose columns may be NULL for want of a match: a group of those is at many nodes
+    optional: BTreeSet<String>,
 }
 
 impl RelationBuilder {
     /// The contract of a dataset that the relation reads.
     pub(super) fn contract(&self, dataset: &DatasetName) -> Option<&Contract> {
         self.scans.iter().map(|(_, contract)| &**contract).find(|contract| contract.name == *dataset)
-    }
-
-    /// The role of a column, where it is a column of a scan.
-    pub(super) fn role(&self, column: &Column) -> Option<&Role> {
-        let (_, contract) = self.scans.iter().find(|(alias, _)| *alias == column.relation)?;
-        Some(&contract.column(&column.name)?.role)
-    }
-
-    /// Whether an expression is the id of the node that a row is at.
-    pub(super) fn is_node(&self, expr: &Expr) -> bool {
-        as_column(expr).is_some_and(|column| {
-            column.name == NODE_COLUMN && self.scans.iter().any(|(alias, _)| *alias == column.relation)
-        })
     }
 
     /// The relation that `plan` is, and what its columns are; an error says why it is not node-local.
@@ -74,6 +71,7 @@ impl RelationBuilder {
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.relation(&sort.input),
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Aggregate(aggregate) => self.grouped(aggregate),
             LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => Err(QueryError::sql(
                 "LIMIT below an aggregation would pick rows of one borough over another's: put LIMIT after GROUP BY",
             )),
@@ -89,8 +87,13 @@ impl RelationBuilder {
     }
 
     fn scan(&mut self, scan: &TableScan) -> Result<(Relation, Names)> {
-        let contract = federated(scan)
-            .ok_or_else(|| QueryError::internal("a table that is not federated in a fragment"))?;
+        let contract = federated(scan).ok_or_else(|| {
+            QueryError::sql(format!(
+                "{} is no federated table, and is needed at the nodes below an inner aggregation or EXISTS: join it after the \
+                 aggregation",
+                scan.table_name
+            ))
+        })?;
         if scan.fetch.is_some() {
             return Err(QueryError::sql(
                 "LIMIT below an aggregation is not answered by nodes: put it after GROUP BY",
@@ -128,34 +131,36 @@ impl RelationBuilder {
     }
 
     fn join(&mut self, join: &PlanJoin) -> Result<(Relation, Names)> {
-        let kind = join_kind(join.join_type)?;
+        let kind = join_kind(join)?;
         if join.null_equality != NullEquality::NullEqualsNothing {
             return Err(QueryError::sql(
                 "a join in which NULL equals NULL is not answered by nodes: use = in ON",
             ));
         }
+        let first = self.scans.len();
         let (left, left_names) = self.relation(&join.left)?;
+        let middle = self.scans.len();
         let (right, right_names) = self.relation(&join.right)?;
+        self.may_lack(kind, first, middle);
         // Below an outer join, expressions of the side that may be missing must be computed before the join.
         let (left, left_names) = match kind {
             JoinKind::Right | JoinKind::Full => self.materialised(left, left_names, &join.left)?,
-            JoinKind::Inner | JoinKind::Left => (left, left_names),
+            JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti => (left, left_names),
         };
         let (right, right_names) = match kind {
             JoinKind::Left | JoinKind::Full => self.materialised(right, right_names, &join.right)?,
-            JoinKind::Inner | JoinKind::Right => (right, right_names),
+            JoinKind::Inner | JoinKind::Right | JoinKind::Semi | JoinKind::Anti => (right, right_names),
         };
         let pairs = join
             .on
             .iter()
             .map(|(left, right)| Ok((translate(left, &left_names)?, translate(right, &right_names)?)));
         let pairs = pairs.collect::<Result<Vec<_>>>()?;
-        let local = pairs.iter().any(|(left, right)| self.proves_one_node(left, right));
-        let names = left_names.beside(right_names)?.renamed(&join.schema);
-        let filter = join.filter.as_ref().map(|filter| translate(filter, &names)).transpose()?;
-        let local = local || filter.as_ref().is_some_and(|filter| self.filter_proves_one_node(filter));
-        if !local {
-            return Err(not_local(&left, &right));
+        let both = left_names.clone().beside(right_names)?;
+        let filter = join.filter.as_ref().map(|filter| translate(filter, &both)).transpose()?;
+        self.check_local(&pairs, filter.as_ref(), (&left, &right))?;
+        if join.null_aware {
+            self.check_never_null(&pairs)?;
         }
         let (on, rest) = self.keys(pairs);
         let filter = Expr::balanced(BinaryOp::And, rest.into_iter().chain(filter).collect());
@@ -164,6 +169,7 @@ impl RelationBuilder {
                 "a join on node alone pairs every row of a borough with every other: add an equality of columns to ON",
             ));
         }
+        let names = if kind.shows_right() { both.renamed(&join.schema) } else { left_names };
         Ok((Relation::Join(Box::new(Join { left, right, kind, on, filter })), names))
     }
 
@@ -178,24 +184,6 @@ impl RelationBuilder {
             }
         }
         (on, rest)
-    }
-
-    fn proves_one_node(&self, left: &Expr, right: &Expr) -> bool {
-        let scoped = |expr: &Expr| {
-            as_column(expr).and_then(|column| self.role(column)) == Some(&Role::Entity { node_scoped: true })
-        };
-        (self.is_node(left) && self.is_node(right)) || (scoped(left) && scoped(right))
-    }
-
-    /// The optimizer leaves some equalities in the condition of a join.
-    fn filter_proves_one_node(&self, filter: &Expr) -> bool {
-        match filter {
-            Expr::Binary { op: BinaryOp::And, left, right } => {
-                self.filter_proves_one_node(left) || self.filter_proves_one_node(right)
-            }
-            Expr::Binary { op: BinaryOp::Eq, left, right } => self.proves_one_node(left, right),
-            _ => false,
-        }
     }
 
     /// The relation with every expression turned into a column of a projection; unchanged if all are columns already.
@@ -221,6 +209,9 @@ impl RelationBuilder {
         let scope = Scope::new(typed.collect::<Result<Vec<_>>>()?)
             .map_err(|error| QueryError::internal(error.to_string()))?;
         let exprs = columns.iter().map(|(name, _)| column(&alias, name)).collect();
+        for (name, expr) in &columns {
+            self.derive(Column::new(&alias, name), expr);
+        }
         let names = Names::new(plan.schema(), exprs, scope);
         Ok((Relation::Project { input: Box::new(input), alias, columns }, names))
     }
@@ -228,9 +219,13 @@ impl RelationBuilder {
     fn union(&mut self, union: &Union) -> Result<(Relation, Names)> {
         let mut inputs = vec![];
         let mut first: Option<Names> = None;
+        let mut nodes: Vec<bool> = vec![true; union.schema.fields().len()];
         for plan in &union.inputs {
             let (input, names) = self.relation(plan)?;
             let (input, names) = self.projected(input, &names, plan)?;
+            for (node, expr) in nodes.iter_mut().zip(names.exprs()) {
+                *node &= self.is_node(expr);
+            }
             first.get_or_insert(names);
             inputs.push(input);
         }
@@ -243,6 +238,9 @@ impl RelationBuilder {
         let renamed =
             columns.map(|(column, data_type)| (Column::new(&alias, &column.name), data_type.clone()));
         let scope = Scope::new(renamed).map_err(|error| QueryError::internal(error.to_string()))?;
+        for (index, expr) in first.exprs().enumerate().filter(|(index, _)| nodes.get(*index) == Some(&true)) {
+            self.derive(Column::new(&alias, format!("c{index}")), expr);
+        }
         Ok((Relation::UnionAll { alias, inputs }, Names::new(&union.schema, exprs, scope)))
     }
 }
@@ -251,25 +249,17 @@ fn column(alias: &str, name: &str) -> Expr {
     Expr::Column(Column::new(alias, name))
 }
 
-fn join_kind(join_type: JoinType) -> Result<JoinKind> {
-    match join_type {
+fn join_kind(join: &PlanJoin) -> Result<JoinKind> {
+    match join.join_type {
         JoinType::Inner => Ok(JoinKind::Inner),
         JoinType::Left => Ok(JoinKind::Left),
         JoinType::Right => Ok(JoinKind::Right),
         JoinType::Full => Ok(JoinKind::Full),
+        JoinType::LeftSemi => Ok(JoinKind::Semi),
+        JoinType::LeftAnti => Ok(JoinKind::Anti),
         _ => Err(QueryError::sql(
-            "EXISTS and IN (SELECT …) over rows are not answered by nodes yet: write a JOIN with a.node = b.node, or ask for the \
-             inner result first",
+            "EXISTS and IN (SELECT …) over rows are answered where they stand in WHERE by themselves or in an AND: not below OR, in \
+             CASE or in SELECT",
         )),
     }
-}
-
-fn not_local(left: &Relation, right: &Relation) -> QueryError {
-    let name =
-        |relation: &Relation| relation.datasets().first().map_or_else(String::new, ToString::to_string);
-    let (left, right) = (name(left), name(right));
-    QueryError::sql(format!(
-        "joining {left} with {right} may need rows of two boroughs at once: add {left}.node = {right}.node to ON to join \
-         within each borough, or aggregate both first and join the results"
-    ))
 }

@@ -12,6 +12,7 @@ use jigsaw_proto::expr::{BinaryOp, Branch, Expr, Interval, Literal, UnaryOp, Val
 use jigsaw_proto::function::Function;
 use jigsaw_proto::types::{DataType, TimeUnit};
 
+use super::formula::{Formula, Matches};
 use super::guarded::{Guarded, GuardedCast};
 use super::relation::column;
 use super::total::{DaysBetween, TotalAbs, TotalArithmetic, TotalNegate};
@@ -100,6 +101,19 @@ fn call(function: Function, arguments: &[Expr]) -> Result<PlanExpr> {
                 )),
             }
         }
+        (Function::RegexpLike, [operand, _]) => {
+            let pattern = match arguments.get(1) {
+                Some(Expr::Literal(literal)) => literal.value(),
+                _ => None,
+            };
+            let Some(Value::Text(pattern)) = pattern else {
+                return Err(DataFusionError::Plan("a pattern that is no constant".to_owned()));
+            };
+            ScalarUDF::from(Matches::new(pattern)).call(vec![operand.clone()])
+        }
+        (function, _) if function.formula().is_some() => {
+            ScalarUDF::from(Formula::new(function)).call(lowered)
+        }
         (Function::Abs, _) => ScalarUDF::from(TotalAbs::new()).call(lowered),
         (Function::DaysBetween, _) => ScalarUDF::from(DaysBetween::new()).call(lowered),
         (Function::DateBin | Function::DateTrunc | Function::Sqrt, _) => {
@@ -168,7 +182,15 @@ fn registered(function: Function) -> Result<Arc<ScalarUDF>> {
         Function::Trim => string::btrim(),
         Function::Trunc => math::trunc(),
         Function::Upper => string::upper(),
-        Function::Abs | Function::Coalesce | Function::Concat | Function::DaysBetween => {
+        Function::Abs
+        | Function::AbsoluteHumidity
+        | Function::Coalesce
+        | Function::Concat
+        | Function::CriticalHumidity
+        | Function::DaysBetween
+        | Function::DewPoint
+        | Function::RegexpLike
+        | Function::SurfaceHumidity => {
             return Err(DataFusionError::Plan("a function that is lowered by itself".to_owned()));
         }
     })

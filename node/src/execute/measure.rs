@@ -45,7 +45,9 @@ pub(super) fn aggregate(
     let mut calls = vec![];
     let mut outputs: Vec<PlanExpr> = (0..keys.len()).map(|index| col(format!("g{index}"))).collect();
     for (index, measure) in fragment.measures.iter().enumerate() {
-        let (own, output) = state(index, measure, approved)?;
+        let protected = approved.mode() == ReleaseMode::Protected;
+        let rounding = protected.then(|| (approved.rounding(), approved.step(index)));
+        let (own, output) = state(&format!("s{index}"), measure, approved.argument_type(index), rounding)?;
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
     }
@@ -61,16 +63,21 @@ pub(super) fn aggregate(
     input.plan.aggregate(keys, calls)?.project(outputs)?.build()
 }
 
-/// The aggregate calls of one state, and the state as an expression over them.
-fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<PlanExpr>, PlanExpr)> {
-    let name = format!("s{index}");
+/// The aggregate calls of one state, named after `name`, and the state as an expression over them; a mean with the base and step
+/// of its rounding, where it is released under protection.
+pub(super) fn state(
+    name: &str,
+    measure: &Measure,
+    argument_type: Option<&DataType>,
+    rounding: Option<(u32, f64)>,
+) -> Result<(Vec<PlanExpr>, PlanExpr)> {
     let filter = measure.filter.as_ref().map(lower).transpose()?;
     let filtered = |call: PlanExpr| match &filter {
         Some(filter) => call.filter(filter.clone()).build(),
         None => Ok(call),
     };
     let argument = measure.argument.as_ref().map(lower).transpose()?;
-    let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(&name)], col(&name)));
+    let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(name)], col(name)));
     match (measure.state, argument) {
         (State::Rows, None) => one(count(lit(1_i64))),
         (State::Count, Some(argument)) => one(count(argument)),
@@ -81,17 +88,17 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
                 Some(filter) => distinct.filter(filter.clone()).distinct().build()?,
                 None => distinct,
             };
-            Ok((vec![call.alias(&name)], col(&name)))
+            Ok((vec![call.alias(name)], col(name)))
         }
-        (State::Mean, Some(argument)) if approved.mode() == ReleaseMode::Protected => {
-            let total = filtered(sum(argument.clone()))?.alias(&name);
+        (State::Mean, Some(argument)) => {
+            let Some((base, step)) = rounding else { return one(avg(argument)) };
+            let total = filtered(sum(argument.clone()))?.alias(name);
             let counted = filtered(count(argument))?.alias(format!("{name}n"));
-            Ok((vec![total, counted], rounded_mean(&name, approved.rounding(), approved.step(index))))
+            Ok((vec![total, counted], rounded_mean(name, base, step)))
         }
-        (State::Mean, Some(argument)) => one(avg(argument)),
         (State::Min, Some(argument)) => one(min(argument)),
         (State::Max, Some(argument)) => one(max(argument)),
-        (State::Sum, Some(argument)) => match approved.argument_type(index) {
+        (State::Sum, Some(argument)) => match argument_type {
             Some(DataType::Int32) => one(sum(cast(argument, ArrowType::Int64))),
             // Wide enough that nothing wraps; a sum outside BIGINT is withheld.
             Some(DataType::Int64) => {
@@ -102,8 +109,8 @@ fn state(index: usize, measure: &Measure, approved: &Approved) -> Result<(Vec<Pl
         },
         (State::M2, Some(argument)) => {
             let counted = filtered(count(argument.clone()))?.alias(format!("{name}n"));
-            let variance = filtered(var_pop(argument))?.alias(&name);
-            let m2 = col(&name) * cast(col(format!("{name}n")), ArrowType::Float64);
+            let variance = filtered(var_pop(argument))?.alias(name);
+            let m2 = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
             Ok((vec![counted, variance], m2))
         }
         _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),

@@ -1,5 +1,8 @@
 //! Relations as plans over this node's tables, with the entity of every row carried along.
 
+mod nested;
+
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,12 +13,12 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast};
 use jigsaw_proto::contract::NODE_COLUMN;
-use jigsaw_proto::fragment::{Join, JoinKind, Relation};
+use jigsaw_proto::fragment::{Join, JoinKind, Relation, Scope};
 use jigsaw_proto::id::DatasetName;
 
 use super::expr::{lower as lower_expr, text};
 use crate::sources::Dataset;
-use crate::validate::{Approved, counted_entities};
+use crate::validate::{Approved, carries_right, counted_entities};
 
 /// The tables of the datasets that a fragment reads.
 pub(super) type Tables = BTreeMap<DatasetName, Arc<dyn TableProvider>>;
@@ -31,13 +34,15 @@ pub(super) struct Lowered {
 /// The columns of a plan are those of the relation's scope, in its order, then one for each kind of entity; a join has the
 /// columns of its sides one after the other.
 pub(super) fn lower(approved: &Approved, tables: &Tables, node: &str) -> Result<Lowered> {
-    Builder { approved, tables, node }.relation(&approved.fragment().input)
+    Builder { approved, tables, node, unseen: Cell::new(0) }.relation(&approved.fragment().input)
 }
 
 struct Builder<'a> {
     approved: &'a Approved,
     tables: &'a Tables,
     node: &'a str,
+    /// relations made so far that no fragment can name
+    unseen: Cell<usize>,
 }
 
 impl Builder<'_> {
@@ -55,6 +60,9 @@ impl Builder<'_> {
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
+            Relation::Aggregate { input, alias, keys, measures } => {
+                self.grouped(input, alias, keys, measures)
+            }
         }
     }
 
@@ -72,12 +80,16 @@ impl Builder<'_> {
 
     fn join(&self, join: &Join) -> Result<Lowered> {
         let Join { left, right, kind, on, filter } = join;
+        let carried = carries_right(join);
         let (left, right) = (self.relation(left)?, self.relation(right)?);
         let kind = match kind {
             JoinKind::Inner => JoinType::Inner,
             JoinKind::Left => JoinType::Left,
             JoinKind::Right => JoinType::Right,
             JoinKind::Full => JoinType::Full,
+            JoinKind::Semi if carried && !right.entities.is_empty() => return self.matched(left, right, on),
+            JoinKind::Semi => JoinType::LeftSemi,
+            JoinKind::Anti => JoinType::LeftAnti,
         };
         let key = |name: &jigsaw_proto::expr::Column| {
             PlanColumn::new(Some(TableReference::bare(name.relation.as_str())), name.name.as_str())
@@ -86,7 +98,8 @@ impl Builder<'_> {
             on.iter().map(|(left, right)| (key(left), key(right))).unzip();
         let filter = filter.as_ref().map(lower_expr).transpose()?;
         let plan = left.plan.join(right.plan.build()?, kind, keys, filter)?;
-        Ok(Lowered { plan, entities: [left.entities, right.entities].concat() })
+        let carried = if carried { right.entities } else { vec![] };
+        Ok(Lowered { plan, entities: [left.entities, carried].concat() })
     }
 
     fn union(&self, alias: &str, inputs: &[Relation]) -> Result<Lowered> {
@@ -110,11 +123,16 @@ impl Builder<'_> {
 
     /// The columns a fragment can name, in order: not what the plan carries along.
     fn columns(&self, relation: &Relation) -> Result<Vec<jigsaw_proto::expr::Column>> {
+        let scope = self.scope(relation)?;
+        Ok(scope.columns().iter().map(|(column, _)| column.clone()).collect())
+    }
+}
+
+impl Builder<'_> {
+    fn scope(&self, relation: &Relation) -> Result<Scope> {
         let contract = |name: &DatasetName| self.approved.dataset(name).map(Dataset::visible);
         let scope = relation.scope(&contract);
-        let scope =
-            scope.map_err(|_| DataFusionError::Plan("a relation that was not approved".to_owned()))?;
-        Ok(scope.columns().iter().map(|(column, _)| column.clone()).collect())
+        scope.map_err(|_| DataFusionError::Plan("a relation that was not approved".to_owned()))
     }
 }
 

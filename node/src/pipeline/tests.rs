@@ -6,6 +6,7 @@ mod crash;
 mod cube;
 mod filters;
 mod grants;
+mod nested;
 mod record;
 mod series;
 mod summands;

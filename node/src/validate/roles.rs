@@ -6,9 +6,13 @@
 //!   `filterable`.
 //! * `R06` – MIN and MAX are values of single rows: only where every dataset read is open. What is added up elsewhere is
 //!   arithmetic over measures ([`super::summand`]).
-//! * `R22` – two protected datasets are joined on an entity.
+//! * `R22` – two protected datasets are joined on an entity. What is asked of a protected dataset by EXISTS is asked about
+//!   entities that are counted: whoever a row is about, not whether anybody is there.
+//! * `R23` – rows of a protected dataset are made one for each group only where an entity is among the keys; the threshold then
+//!   holds for whatever is made of those groups.
 
 mod input;
+mod nested;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use jigsaw_proto::types::DataType;
 use super::summand::Summand;
 use crate::sources::Dataset;
 use input::Input;
+pub(crate) use nested::carries_right;
 
 /// The entity columns that are counted for a dataset: none if it is open.
 pub(crate) fn counted_entities(dataset: &Dataset) -> impl Iterator<Item = &str> {
@@ -93,6 +98,8 @@ struct Known {
     /// `None`: the expression it stands for has none
     data_type: Option<DataType>,
     permitted: Use,
+    /// whether it is an entity that stands behind the cells: one of a protected dataset
+    counted: bool,
     /// whether it is NULL only where a column of a dataset is
     present: bool,
     /// `None`: not to be added up under protection
@@ -142,6 +149,9 @@ impl Checker<'_> {
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
+            Relation::Aggregate { input, alias, keys, measures } => {
+                nested::grouped(self.relation(input)?, alias, keys, measures)
+            }
         }
     }
 
@@ -161,6 +171,7 @@ impl Checker<'_> {
                 column: Column::new(alias, column.name.as_str()),
                 data_type: Some(column.data_type.clone()),
                 permitted,
+                counted: protected && permitted == Use::Entity,
                 present: true,
                 summand: Summand::of(column),
                 sources: Sources::from([format!("{name}.{}", column.name)]),
@@ -170,6 +181,7 @@ impl Checker<'_> {
             column: Column::new(alias, NODE_COLUMN),
             data_type: Some(DataType::Text),
             permitted: Use::Free,
+            counted: false,
             present: true,
             summand: None,
             sources: Sources::new(),
@@ -180,6 +192,9 @@ impl Checker<'_> {
 
     fn join(&self, join: &Join) -> Result<Rows, Refusal> {
         let (left, right) = (self.relation(&join.left)?, self.relation(&join.right)?);
+        if !join.kind.shows_right() {
+            nested::asked_by_exists(join, &left, &right)?;
+        }
         let mut on_entity = false;
         for (left_key, right_key) in &join.on {
             let side = |rows: &Rows, key: &Column| Input::new(&rows.columns).of(key);
@@ -210,14 +225,19 @@ impl Checker<'_> {
                 "two protected datasets are joined on their entity: add the equality of the entity columns to ON".to_owned(),
             ));
         }
-        let columns: Vec<Known> = left.columns.into_iter().chain(right.columns).collect();
+        let own = left.columns.len();
+        let mut columns: Vec<Known> = left.columns.into_iter().chain(right.columns).collect();
         let mut filters: Sources = left.filters.into_iter().chain(right.filters).collect();
         if let Some(filter) = &join.filter {
             let input = Input::new(&columns);
             input.condition(filter, "ON")?;
             filters.extend(input.sources(filter));
         }
-        let kinds = left.kinds.into_iter().chain(right.kinds).collect();
+        if !join.kind.shows_right() {
+            columns.truncate(own);
+        }
+        let carried = if nested::carries_right(join) { right.kinds } else { vec![] };
+        let kinds = left.kinds.into_iter().chain(carried).collect();
         Ok(Rows { columns, kinds, protected: left.protected || right.protected, filters })
     }
 
@@ -241,6 +261,7 @@ impl Checker<'_> {
             union.filters.extend(branch.filters);
             for (known, other) in union.columns.iter_mut().zip(branch.columns) {
                 known.permitted = strictest(known.permitted, other.permitted);
+                known.counted &= other.counted;
                 known.present &= other.present;
                 known.summand =
                     known.summand.zip(other.summand).map(|(summand, other)| summand.either(other));

@@ -84,6 +84,18 @@ impl Size {
                 name(alias)?;
                 inputs.iter().try_for_each(|input| self.relation(input))
             }
+            Relation::Aggregate { input, alias, keys, measures } => {
+                name(alias)?;
+                for (column, key) in keys {
+                    name(column)?;
+                    self.expr(key)?;
+                }
+                for (column, measure) in measures {
+                    name(column)?;
+                    measure.argument.iter().chain(&measure.filter).try_for_each(|expr| self.expr(expr))?;
+                }
+                self.relation(input)
+            }
         }
     }
 

@@ -16,6 +16,7 @@
 //! measure, the size of a constant. It follows the arithmetic, so that `SUM(1000 * x)` is no finer than `SUM(x)`.
 
 mod constant;
+mod grouped;
 
 use jigsaw_proto::contract::{ColumnContract, Role};
 use jigsaw_proto::expr::{BinaryOp, Column, Expr, UnaryOp};

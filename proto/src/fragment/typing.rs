@@ -301,6 +301,18 @@ impl Relation {
                     .map(|(column, data_type)| (Column::new(alias, &column.name), data_type.clone()));
                 Scope::new(named)
             }
+            Self::Aggregate { input, alias, keys, measures } => {
+                let scope = input.scope(contract)?;
+                let keys = keys.iter().map(|(name, key)| {
+                    let data_type = scope.comparable(key)?;
+                    Ok((Column::new(alias, name), data_type))
+                });
+                let measures = measures.iter().map(|(name, measure)| {
+                    let data_type = measure.data_type(&scope)?;
+                    Ok((Column::new(alias, name), data_type))
+                });
+                Scope::new(keys.chain(measures).collect::<Result<Vec<_>>>()?)
+            }
         }
     }
 }
@@ -312,11 +324,12 @@ impl Join {
             let data_type = left.comparable(&Expr::Column(left_key.clone()))?;
             right.expect(&Expr::Column(right_key.clone()), &data_type)?;
         }
+        let own = left.columns.clone();
         let scope = Scope::new(left.columns.into_iter().chain(right.columns))?;
         if let Some(filter) = &self.filter {
             scope.expect(filter, &DataType::Boolean)?;
         }
-        Ok(scope)
+        if self.kind.shows_right() { Ok(scope) } else { Scope::new(own) }
     }
 }
 

@@ -4,6 +4,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{Fragment, Join, JoinKind, MAX_KEYS, MAX_MEASURES, Measure, Relation};
+use crate::expr::Expr;
 use crate::generated as wire;
 use crate::wire::Malformed;
 
@@ -109,6 +110,22 @@ impl From<&Relation> for wire::Relation {
                 alias: alias.clone(),
                 inputs: inputs.iter().map(Into::into).collect(),
             }),
+            Relation::Aggregate { input, alias, keys, measures } => {
+                let key = |(name, key): &(String, Expr)| wire::NamedExpr {
+                    name: name.clone(),
+                    expr: Some(key.into()),
+                };
+                let measure = |(name, measure): &(String, Measure)| wire::NamedMeasure {
+                    name: name.clone(),
+                    measure: Some(measure.into()),
+                };
+                Kind::Aggregate(Box::new(wire::Aggregate {
+                    input: boxed(input),
+                    alias: alias.clone(),
+                    keys: keys.iter().map(key).collect(),
+                    measures: measures.iter().map(measure).collect(),
+                }))
+            }
         };
         Self { kind: Some(kind) }
     }
@@ -155,8 +172,28 @@ impl TryFrom<wire::Relation> for Relation {
                 }
                 Self::UnionAll { alias: checked_alias(alias)?, inputs }
             }
+            Kind::Aggregate(aggregate) => grouped(*aggregate)?,
         })
     }
+}
+
+fn grouped(message: wire::Aggregate) -> Result<Relation> {
+    let wire::Aggregate { input, alias, keys, measures } = message;
+    if keys.is_empty() {
+        return Err(Malformed("an inner aggregation has no group keys"));
+    }
+    if keys.len() > MAX_KEYS || measures.len() > MAX_MEASURES {
+        return Err(Malformed("an inner aggregation has more than 32 group keys or 256 measures"));
+    }
+    let measures = measures.into_iter().map(|wire::NamedMeasure { name, measure }| {
+        Ok((name, measure.ok_or(Malformed("a named measure has none"))?.try_into()?))
+    });
+    Ok(Relation::Aggregate {
+        alias: checked_alias(alias)?,
+        keys: keys.into_iter().map(named).collect::<Result<_>>()?,
+        measures: measures.collect::<Result<_>>()?,
+        input: Box::new(required(input)?),
+    })
 }
 
 impl TryFrom<wire::Join> for Join {
@@ -184,7 +221,7 @@ impl TryFrom<wire::Join> for Join {
     }
 }
 
-fn named(message: wire::NamedExpr) -> Result<(String, crate::expr::Expr)> {
+fn named(message: wire::NamedExpr) -> Result<(String, Expr)> {
     let wire::NamedExpr { name, expr } = message;
     Ok((name, expr.ok_or(Malformed("a projected column has no expression"))?.try_into()?))
 }
@@ -200,6 +237,8 @@ impl From<JoinKind> for wire::JoinKind {
             JoinKind::Left => Self::Left,
             JoinKind::Right => Self::Right,
             JoinKind::Full => Self::Full,
+            JoinKind::Semi => Self::LeftSemi,
+            JoinKind::Anti => Self::LeftAnti,
         }
     }
 }
@@ -213,6 +252,8 @@ impl TryFrom<wire::JoinKind> for JoinKind {
             wire::JoinKind::Left => Ok(Self::Left),
             wire::JoinKind::Right => Ok(Self::Right),
             wire::JoinKind::Full => Ok(Self::Full),
+            wire::JoinKind::LeftSemi => Ok(Self::Semi),
+            wire::JoinKind::LeftAnti => Ok(Self::Anti),
             wire::JoinKind::Unspecified => Err(Malformed("a join's kind is missing or unknown")),
         }
     }

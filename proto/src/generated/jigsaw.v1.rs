@@ -44,7 +44,7 @@ pub struct Fragment {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Relation {
-    #[prost(oneof = "relation::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "relation::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<relation::Kind>,
 }
 /// Nested message and enum types in `Relation`.
@@ -61,6 +61,8 @@ pub mod relation {
         Join(::prost::alloc::boxed::Box<super::Join>),
         #[prost(message, tag = "5")]
         UnionAll(super::UnionAll),
+        #[prost(message, tag = "6")]
+        Aggregate(::prost::alloc::boxed::Box<super::Aggregate>),
     }
 }
 /// The rows of one dataset at this node. Columns are addressed as alias.column; `alias.node` is the node's id.
@@ -94,6 +96,27 @@ pub struct NamedExpr {
     pub name: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub expr: ::core::option::Option<Expr>,
+}
+/// (SELECT keys…, measures… FROM input GROUP BY keys…) AS alias: rows of this node made one for each group. Nothing of it is
+/// released; where the input is protected, an entity is among the keys, and the entities behind a row stay with it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Aggregate {
+    #[prost(message, optional, boxed, tag = "1")]
+    pub input: ::core::option::Option<::prost::alloc::boxed::Box<Relation>>,
+    #[prost(string, tag = "2")]
+    pub alias: ::prost::alloc::string::String,
+    /// At least one.
+    #[prost(message, repeated, tag = "3")]
+    pub keys: ::prost::alloc::vec::Vec<NamedExpr>,
+    #[prost(message, repeated, tag = "4")]
+    pub measures: ::prost::alloc::vec::Vec<NamedMeasure>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NamedMeasure {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub measure: ::core::option::Option<Measure>,
 }
 /// A join of two relations of the same node. Both sides are rows of this node, so the join is node-local by construction.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -317,6 +340,10 @@ pub enum JoinKind {
     Left = 2,
     Right = 3,
     Full = 4,
+    /// EXISTS: rows of the left that have a match, once each; the columns are those of the left.
+    LeftSemi = 5,
+    /// NOT EXISTS: rows of the left that have none.
+    LeftAnti = 6,
 }
 impl JoinKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -330,6 +357,8 @@ impl JoinKind {
             Self::Left => "JOIN_KIND_LEFT",
             Self::Right => "JOIN_KIND_RIGHT",
             Self::Full => "JOIN_KIND_FULL",
+            Self::LeftSemi => "JOIN_KIND_LEFT_SEMI",
+            Self::LeftAnti => "JOIN_KIND_LEFT_ANTI",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -340,6 +369,8 @@ impl JoinKind {
             "JOIN_KIND_LEFT" => Some(Self::Left),
             "JOIN_KIND_RIGHT" => Some(Self::Right),
             "JOIN_KIND_FULL" => Some(Self::Full),
+            "JOIN_KIND_LEFT_SEMI" => Some(Self::LeftSemi),
+            "JOIN_KIND_LEFT_ANTI" => Some(Self::LeftAnti),
             _ => None,
         }
     }

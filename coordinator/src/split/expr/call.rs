@@ -52,7 +52,11 @@ impl Translator<'_> {
                 | Function::Log10
                 | Function::Power
                 | Function::Signum
-                | Function::Sqrt,
+                | Function::Sqrt
+                | Function::AbsoluteHumidity
+                | Function::CriticalHumidity
+                | Function::DewPoint
+                | Function::SurfaceHumidity,
                 _,
                 DataType::Int32 | DataType::Int64 | DataType::Decimal { .. },
             ) => DataType::Float64,
@@ -76,6 +80,25 @@ impl Translator<'_> {
             }
         }
         Ok(Expr::Call { function: Function::Concat, arguments })
+    }
+
+    /// `text ~ pattern`, with flags before the pattern.
+    pub(super) fn matches(&self, binary: &BinaryExpr, flags: &str) -> Result<Expr> {
+        let pattern = match self.expr(&binary.right)? {
+            Expr::Literal(literal) => match literal.value() {
+                Some(Value::Text(text)) => Literal::text(format!("{flags}{text}")),
+                _ => {
+                    return Err(QueryError::sql(
+                        "the pattern of a regular expression must be a constant text",
+                    ));
+                }
+            },
+            _ => return Err(QueryError::sql("the pattern of a regular expression must be a constant text")),
+        };
+        let arguments = vec![self.text(self.expr(&binary.left)?)?, Expr::Literal(pattern)];
+        let call = Expr::Call { function: Function::RegexpLike, arguments };
+        self.names.type_of(&call)?;
+        Ok(call)
     }
 
     /// SQL's `concat` takes NULL for the empty text, the operator `||` does not.

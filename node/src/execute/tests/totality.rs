@@ -183,6 +183,7 @@ fn calls(scope: &Scope) -> Vec<Expr> {
     lists.push(vec![interval(0, 1, 0), column("h", "ts"), origin]);
     lists.push(vec![column("h", "t"), int64(1_000_000), int64(1_000_000)]);
     lists.extend(columns().into_iter().map(|one| vec![one.clone(), one.clone(), one]));
+    lists.push(vec![column("h", "f"); 4]);
     let calls = lists.iter().flat_map(|arguments| {
         Function::ALL.map(|function| Expr::Call { function, arguments: arguments.clone() })
     });

@@ -1,5 +1,7 @@
 //! Expressions over the columns of a relation: which uses of which columns they are.
 
+mod grouped;
+
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{Column, Expr, UnaryOp};
 use jigsaw_proto::fragment::{Measure, Scope};
@@ -58,7 +60,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn is_entity(&self, expr: &Expr) -> bool {
+    /// Whether a column is an entity that stands behind the cells.
+    pub(super) fn is_counted(&self, column: &Column) -> bool {
+        self.known(column).is_some_and(|known| known.counted)
+    }
+
+    pub(super) fn is_entity(&self, expr: &Expr) -> bool {
         matches!(expr, Expr::Column(column) if self.of(column) == Use::Entity)
     }
 
@@ -71,10 +78,12 @@ impl<'a> Input<'a> {
             self.value(expr, "SELECT")?;
             if self.is_restricted(expr) { Use::Restricted } else { Use::Free }
         };
+        let counted = matches!(expr, Expr::Column(column) if self.is_counted(column));
         Ok(Known {
             column: name,
             data_type: self.scope.type_of(expr).ok(),
             permitted,
+            counted,
             present: self.is_present(expr),
             summand: self.summand(expr, Zero::Something).ok(),
             sources: self.sources(expr),
@@ -127,9 +136,10 @@ impl<'a> Input<'a> {
                 self.value(left, clause)?;
                 self.value(right, clause)
             }
-            Expr::Call { function: Function::Greatest | Function::Least | Function::Nullif, .. } => {
-                self.condition(expr, "a comparison")
-            }
+            Expr::Call {
+                function: Function::Greatest | Function::Least | Function::Nullif | Function::RegexpLike,
+                ..
+            } => self.condition(expr, "a comparison"),
             Expr::Call { arguments, .. } => {
                 arguments.iter().try_for_each(|argument| self.value(argument, clause))
             }

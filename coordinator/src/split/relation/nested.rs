@@ -1,0 +1,149 @@
+//! Aggregations below the one that is cut: rows of a node made one for each group, to be aggregated again at the node.
+
+use datafusion::logical_expr::{Aggregate as PlanAggregate, Expr as PlanExpr};
+use jigsaw_proto::aggregate::{Aggregate, State};
+use jigsaw_proto::expr::{BinaryOp, Column, Expr, Literal, Value};
+use jigsaw_proto::fragment::{Measure, Relation, Scope};
+use jigsaw_proto::function::Function;
+use jigsaw_proto::types::DataType;
+
+use super::{Names, RelationBuilder, Result, as_column, column, translate};
+use crate::query::QueryError;
+use crate::split::aggregate::Asked;
+use crate::split::expr::{conform, planned_type};
+
+impl RelationBuilder {
+    /// An inner aggregation. Its groups must each be at one node.
+    pub(super) fn grouped(&mut self, aggregate: &PlanAggregate) -> Result<(Relation, Names)> {
+        let (input, names) = self.relation(&aggregate.input)?;
+        let keys = self.inner_keys(aggregate, &names)?;
+        self.made += 1;
+        let alias = self.alias(&format!("a{}", self.made));
+        let mut inner = Inner { alias, names: &names, measures: vec![], columns: vec![], exprs: vec![] };
+        for (place, key) in keys.iter().enumerate() {
+            let named = Column::new(&inner.alias, format!("k{place}"));
+            self.derive(named.clone(), key);
+            inner.exprs.push(Expr::Column(named.clone()));
+            inner.columns.push((named, names.type_of(key)?));
+        }
+        let fields = aggregate.schema.fields().iter().skip(keys.len());
+        for (call, field) in aggregate.aggr_expr.iter().zip(fields) {
+            let value = inner.value(&Asked::read(call, &names, self, true)?)?;
+            let found = inner.scope()?.type_of(&value).map_err(|error| QueryError::sql(error.to_string()))?;
+            inner.exprs.push(match DataType::from_arrow(field.data_type()) {
+                Some(planned) => conform(value, &found, &planned),
+                None => value,
+            });
+        }
+        let scope = inner.scope()?;
+        let Inner { alias, measures, exprs, .. } = inner;
+        let keys = keys.into_iter().enumerate().map(|(place, key)| (format!("k{place}"), key)).collect();
+        let relation = Relation::Aggregate { input: Box::new(input), alias, keys, measures };
+        Ok((relation, Names::new(&aggregate.schema, exprs, scope)))
+    }
+
+    fn inner_keys(&mut self, aggregate: &PlanAggregate, names: &Names) -> Result<Vec<Expr>> {
+        let mut keys = vec![];
+        for key in &aggregate.group_expr {
+            if matches!(key, PlanExpr::GroupingSet(_)) {
+                return Err(QueryError::sql(
+                    "ROLLUP, CUBE and GROUPING SETS are not answered below another aggregation: aggregate once",
+                ));
+            }
+            let expr = translate(key, names)?;
+            let planned = planned_type(key, aggregate.input.schema())?;
+            keys.push(conform(expr.clone(), &names.type_of(&expr)?, &planned));
+        }
+        if self.are_at_one_node(&keys) {
+            return Ok(keys);
+        }
+        let entity = keys.iter().find(|key| self.is_entity(key)).and_then(as_column);
+        Err(QueryError::sql(entity.map_or_else(
+            || {
+                "an inner aggregation may need rows of two boroughs at once: add node to its GROUP BY, or aggregate once".to_owned()
+            },
+            |entity| {
+                format!(
+                    "an inner GROUP BY {} needs linking people across boroughs, and no borough shows its rows: add node to the inner \
+                     GROUP BY to take people of each borough by themselves",
+                    entity.name
+                )
+            },
+        )))
+    }
+}
+
+/// An inner aggregation while it is put together.
+struct Inner<'a> {
+    alias: String,
+    names: &'a Names,
+    measures: Vec<(String, Measure)>,
+    /// its columns, keys first
+    columns: Vec<(Column, DataType)>,
+    /// what the columns of the plan are
+    exprs: Vec<Expr>,
+}
+
+impl Inner<'_> {
+    fn scope(&self) -> Result<Scope> {
+        Scope::new(self.columns.clone()).map_err(|error| QueryError::internal(error.to_string()))
+    }
+
+    /// The column of a state, asked once however often it is needed.
+    fn column(&mut self, measure: Measure) -> Result<Expr> {
+        let known = self.measures.iter().find(|(_, known)| *known == measure);
+        if let Some((name, _)) = known {
+            return Ok(column(&self.alias, name));
+        }
+        let data_type = measure.data_type(self.names.scope());
+        let data_type = data_type.map_err(|error| QueryError::sql(error.to_string()))?;
+        let name = format!("m{}", self.measures.len());
+        self.columns.push((Column::new(&self.alias, &name), data_type));
+        self.measures.push((name.clone(), measure));
+        Ok(column(&self.alias, &name))
+    }
+
+    /// An aggregate as an expression over states of the whole group.
+    fn value(&mut self, asked: &Asked) -> Result<Expr> {
+        match (asked.aggregate(), asked.measures().as_slice()) {
+            (Aggregate::Avg, [total, count]) => {
+                let mean = Measure { state: State::Mean, ..total.clone() };
+                if mean.data_type(self.names.scope()).is_ok() {
+                    return self.column(mean);
+                }
+                // A decimal's: division truncates at four more digits, as SQL's average of decimals does.
+                let (total, count) = (self.column(total.clone())?, self.column(count.clone())?);
+                let whole =
+                    DataType::decimal(20, 0).ok_or_else(|| QueryError::internal("no whole decimals"))?;
+                let count = Expr::TryCast { operand: Box::new(count), to: whole };
+                Ok(total.binary(BinaryOp::Divide, count))
+            }
+            (_, [state]) => self.column(state.clone()),
+            (aggregate, [count, _, m2]) => {
+                let (count, m2) = (self.column(count.clone())?, self.column(m2.clone())?);
+                moment(aggregate, count, m2)
+            }
+            _ => Err(QueryError::internal("an aggregate whose states are not those of the algebra")),
+        }
+    }
+}
+
+/// A variance or standard deviation of one whole group. Division by zero is NULL at a node.
+fn moment(aggregate: Aggregate, count: Expr, m2: Expr) -> Result<Expr> {
+    let count = Expr::TryCast { operand: Box::new(count), to: DataType::Float64 };
+    let one = Literal::new(DataType::Float64, Some(Value::Float(1.0)));
+    let one = one.map(Expr::Literal).ok_or_else(|| QueryError::internal("1 is no double"))?;
+    let root = |value: Expr| Expr::Call { function: Function::Sqrt, arguments: vec![value] };
+    let sample =
+        || m2.clone().binary(BinaryOp::Divide, count.clone().binary(BinaryOp::Subtract, one.clone()));
+    let population = || m2.clone().binary(BinaryOp::Divide, count.clone());
+    match aggregate {
+        Aggregate::VarianceSample => Ok(sample()),
+        Aggregate::VariancePopulation => Ok(population()),
+        Aggregate::StddevSample => Ok(root(sample())),
+        Aggregate::StddevPopulation => Ok(root(population())),
+        _ => Err(QueryError::sql(
+            "this aggregate is not answered below another aggregation: use COUNT, SUM, AVG, MIN, MAX, VAR or STDDEV there",
+        )),
+    }
+}
