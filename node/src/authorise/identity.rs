@@ -230,7 +230,7 @@ impl Identity {
         used.times = used.times.saturating_add(1);
         match bound {
             Bound::Fragments(_) if first => Ok(()),
-            Bound::Uses(uses) if used.times <= *uses => Ok(()),
+            Bound::Uses(most) if used.times <= *most => Ok(()),
             Bound::Fragments(_) | Bound::Uses(_) => {
                 Err(not_proved("the assertion was used already: sign a new one for each question"))
             }

@@ -236,7 +236,7 @@ impl Checker<'_> {
         if !join.kind.shows_right() {
             columns.truncate(own);
         }
-        let carried = if nested::carries_right(join) { right.kinds } else { vec![] };
+        let carried = if carries_right(join) { right.kinds } else { vec![] };
         let kinds = left.kinds.into_iter().chain(carried).collect();
         Ok(Rows { columns, kinds, protected: left.protected || right.protected, filters })
     }

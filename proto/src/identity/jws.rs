@@ -23,7 +23,7 @@ impl Algorithm {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::RS256, Self::ES256, Self::EdDSA];
 
-    /// The algorithm of a registered name; EdDSA over Curve25519 has a second one (RFC 9864).
+    /// The algorithm of a registered name; `EdDSA` over Curve25519 has a second one (RFC 9864).
     fn named(name: &str) -> Option<Self> {
         let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.into_iter().find(|known| known.as_str() == name)
