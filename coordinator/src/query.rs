@@ -35,8 +35,7 @@ use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext, Snapshot};
 use crate::plan::{
     Marking, Statement, WireTypes, explain, fragments_of, parameter_type, parse, protected_columns, session,
-    to_wire,
-    wire_schema,
+    to_wire, wire_schema,
 };
 use crate::split::{Asking, FragmentTable, check_units};
 

@@ -86,6 +86,11 @@ impl QueryContext {
         }
     }
 
+    /// What proves the principal to nodes.
+    pub(super) fn proof(&self) -> Assertion {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Holds the principal's room to ask for as long as the question is held.
     pub(crate) fn hold(&self, room: Room) {
         *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
@@ -157,7 +162,7 @@ impl QueryContext {
             fragment: fragment.clone(),
             serial: self.requests.fetch_add(1, Ordering::Relaxed),
             issued_ms: unix_ms(),
-            assertion: self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            assertion: self.proof(),
         }
         .encode()
     }

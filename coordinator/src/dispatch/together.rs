@@ -4,8 +4,8 @@
 //! the same is being asked wait until that is over, or for [`PATIENCE`], and then share one asking, which begins after each of
 //! them came: what any of them is told is as fresh as if it had asked alone.
 //!
-//! Only questions of one analyst, with one purpose and on the same terms are the same: nodes decide by these what they release,
-//! and record them. What an analyst is told this way was released to that analyst, for that purpose, by a request that the
+//! Only questions of one analyst, with one proof of who that is, one purpose and on the same terms are the same: nodes decide by
+//! these what they release, and record them. (What an analyst signs is signed for one question, so it is asked alone.) What an analyst is told this way was released to that analyst, for that purpose, by a request that the
 //! node recorded; nobody is told anything that was released to somebody else, nor can tell what others ask.
 
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use datafusion::arrow::datatypes::SchemaRef;
 use jigsaw_proto::fragment::Fragment;
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::identity::Assertion;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug, PartialEq)]
 pub(super) struct Terms {
     principal: String,
+    /// what proves the principal to nodes
+    proof: Assertion,
     purpose: String,
     allow_partial: bool,
     /// the whole time it has
@@ -72,6 +75,7 @@ impl Federation {
     ) -> Result<Arc<Released>, DispatchError> {
         let terms = Terms {
             principal: context.principal.clone(),
+            proof: context.proof(),
             purpose: context.purpose.clone(),
             allow_partial: context.allow_partial,
             limit: context.whole(),
