@@ -162,7 +162,7 @@ pub(crate) async fn rehearse(
 ) -> Result<Permit, Refusal> {
     let permit = authorise(ticket, &Gate::trusting(), |_| {}).await?;
     let who = Who { groups: groups.clone(), ..permit.who };
-    Ok(Permit { today, who, ..permit })
+    Ok(Permit { who, today, ..permit })
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Node {
         match &identity {
             Some(identity) => info!(%identity, "who asks is verified here"),
             None => {
-                warn!("the coordinator's word is taken for who asks and why: [identity] is not configured")
+                warn!("the coordinator's word is taken for who asks and why: [identity] is not configured");
             }
         }
         let identity = identity.map(|settings| Identity::since(settings, unix_seconds()));
