@@ -228,8 +228,10 @@ async fn a_dumb_terminal_gets_plain_text() {
     shell.wait_prompt();
     shell.keys("SELECT node, COUNT(*) AS homes\nFROM property\nGROUP BY node ORDER BY node;\n");
     shell.wait_for("6 of 6 nodes answered");
+    shell.wait_prompt();
     shell.keys("\\chart bar\n");
     shell.wait_for("lambeth   |###");
+    shell.wait_prompt();
     shell.keys("\\q\n");
     assert_eq!(shell.wait(), 0);
     assert!(!shell.bytes().contains('\x1b'), "{:?}", shell.bytes());
