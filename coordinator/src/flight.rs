@@ -96,12 +96,12 @@ impl Service {
     pub(crate) fn server(self) -> FlightServiceServer<Front> {
         FlightServiceServer::new(Front(self)).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
+}
 
-    /// Who asks, as the front found out.
-    fn principal<T>(&self, request: &Request<T>) -> Result<String, Status> {
-        let caller = request.extensions().get::<Caller>();
-        caller.map(|caller| caller.principal.clone()).ok_or_else(|| Status::unauthenticated("sign in first"))
-    }
+/// Who asks, as the front found out.
+fn principal<T>(request: &Request<T>) -> Result<String, Status> {
+    let caller = request.extensions().get::<Caller>();
+    caller.map(|caller| caller.principal.clone()).ok_or_else(|| Status::unauthenticated("sign in first"))
 }
 
 type Handshakes = Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>;
@@ -132,7 +132,7 @@ impl FlightSqlService for Service {
     }
 
     async fn get_flight_info_statement(&self, query: CommandStatementQuery, request: Described) -> Info {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.announce(&query.query, principal, request).await
     }
 
@@ -141,7 +141,7 @@ impl FlightSqlService for Service {
         ticket: TicketStatementQuery,
         request: Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.run(&ticket.statement_handle, &principal, &request).await
     }
 
@@ -150,7 +150,7 @@ impl FlightSqlService for Service {
         query: ActionCreatePreparedStatementRequest,
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.prepare(&query.query, principal, &request).await
     }
 
@@ -159,7 +159,7 @@ impl FlightSqlService for Service {
         query: ActionClosePreparedStatementRequest,
         request: Request<Action>,
     ) -> Result<(), Status> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.close(&query.prepared_statement_handle, &principal);
         Ok(())
     }
@@ -169,7 +169,7 @@ impl FlightSqlService for Service {
         query: CommandPreparedStatementQuery,
         request: Put,
     ) -> Result<DoPutPreparedStatementResult, Status> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.bind(&query.prepared_statement_handle, &principal, request.into_inner()).await
     }
 
@@ -178,22 +178,22 @@ impl FlightSqlService for Service {
         query: CommandPreparedStatementQuery,
         request: Described,
     ) -> Info {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.announce_prepared(&query.prepared_statement_handle, principal, request)
     }
 
     async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(&metadata::catalogs(&self.shared.engine, query)?, &query, request.into_inner())
     }
 
     async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::catalogs(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_schemas(&self, query: CommandGetDbSchemas, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::schemas(&self.shared.engine, query.clone())?,
             &query,
@@ -202,12 +202,12 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::schemas(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_tables(&self, query: CommandGetTables, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::tables(&self.shared.engine, query.clone())?,
             &query,
@@ -216,22 +216,22 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_tables(&self, query: CommandGetTables, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::tables(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_table_types(&self, query: CommandGetTableTypes, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(&metadata::table_types(&self.shared.engine, query)?, &query, request.into_inner())
     }
 
     async fn do_get_table_types(&self, query: CommandGetTableTypes, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::table_types(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_sql_info(&self, query: CommandGetSqlInfo, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &sql_info::sql_info(self.shared.timeout, query.clone())?,
             &query,
@@ -240,12 +240,12 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_sql_info(&self, query: CommandGetSqlInfo, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(sql_info::sql_info(self.shared.timeout, query)?))
     }
 
     async fn get_flight_info_primary_keys(&self, query: CommandGetPrimaryKeys, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::primary_keys(&self.shared.engine, query.clone())?,
             &query,
@@ -254,12 +254,12 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_primary_keys(&self, query: CommandGetPrimaryKeys, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::primary_keys(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_exported_keys(&self, query: CommandGetExportedKeys, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::exported_keys(&self.shared.engine, query.clone())?,
             &query,
@@ -268,12 +268,12 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_exported_keys(&self, query: CommandGetExportedKeys, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::exported_keys(&self.shared.engine, query)?))
     }
 
     async fn get_flight_info_imported_keys(&self, query: CommandGetImportedKeys, request: Described) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::imported_keys(&self.shared.engine, query.clone())?,
             &query,
@@ -282,7 +282,7 @@ impl FlightSqlService for Service {
     }
 
     async fn do_get_imported_keys(&self, query: CommandGetImportedKeys, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::imported_keys(&self.shared.engine, query)?))
     }
 
@@ -291,7 +291,7 @@ impl FlightSqlService for Service {
         query: CommandGetCrossReference,
         request: Described,
     ) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(
             &metadata::cross_reference(&self.shared.engine, query.clone())?,
             &query,
@@ -304,7 +304,7 @@ impl FlightSqlService for Service {
         query: CommandGetCrossReference,
         request: Request<Ticket>,
     ) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(metadata::cross_reference(&self.shared.engine, query)?))
     }
 
@@ -313,12 +313,12 @@ impl FlightSqlService for Service {
         query: CommandGetXdbcTypeInfo,
         request: Described,
     ) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         metadata::announce(&sql_info::xdbc_types(query)?, &query, request.into_inner())
     }
 
     async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, request: Request<Ticket>) -> Answer {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(messages::one(sql_info::xdbc_types(query)?))
     }
 
@@ -327,17 +327,17 @@ impl FlightSqlService for Service {
         _: CommandStatementSubstraitPlan,
         request: Described,
     ) -> Info {
-        self.principal(&request)?;
+        principal(&request)?;
         Err(status::no_substrait())
     }
 
     async fn do_put_substrait_plan(&self, _: CommandStatementSubstraitPlan, request: Put) -> Updated {
-        self.principal(&request)?;
+        principal(&request)?;
         Err(status::no_substrait())
     }
 
     async fn do_put_statement_update(&self, query: CommandStatementUpdate, request: Put) -> Updated {
-        self.principal(&request)?;
+        principal(&request)?;
         self.shared.update(&query.query, &Visit::of(&request), request.metadata())
     }
 
@@ -346,12 +346,12 @@ impl FlightSqlService for Service {
         query: CommandPreparedStatementUpdate,
         request: Put,
     ) -> Updated {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         self.shared.update_prepared(&query.prepared_statement_handle, &principal, &request)
     }
 
     async fn do_put_statement_ingest(&self, _: CommandStatementIngest, request: Put) -> Updated {
-        self.principal(&request)?;
+        principal(&request)?;
         Err(status::read_only())
     }
 
@@ -361,7 +361,7 @@ impl FlightSqlService for Service {
         _: ActionBeginTransactionRequest,
         request: Request<Action>,
     ) -> Result<ActionBeginTransactionResult, Status> {
-        self.principal(&request)?;
+        principal(&request)?;
         Ok(ActionBeginTransactionResult { transaction_id: tickets::handle()?.into() })
     }
 
@@ -370,11 +370,11 @@ impl FlightSqlService for Service {
         _: ActionEndTransactionRequest,
         request: Request<Action>,
     ) -> Result<(), Status> {
-        self.principal(&request).map(|_| ())
+        principal(&request).map(|_| ())
     }
 
     async fn do_action_fallback(&self, request: Request<Action>) -> Result<Response<Actions>, Status> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         statement::action(&self.shared, &request, &principal)
     }
 

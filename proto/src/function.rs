@@ -57,6 +57,9 @@ pub struct Argument<'a> {
     pub literal: Option<&'a Literal>,
 }
 
+/// A function of doubles, by its arguments; `None`: SQL's NULL.
+pub type Formula = fn(&[f64]) -> Option<f64>;
+
 impl Function {
     /// The whole list, in alphabetical order.
     pub const ALL: [Self; 36] = [
@@ -114,7 +117,7 @@ impl Function {
     }
 
     /// The formula of a function of doubles that is computed the same way wherever it is called; a NULL argument gives NULL.
-    pub fn formula(self) -> Option<fn(&[f64]) -> Option<f64>> {
+    pub fn formula(self) -> Option<Formula> {
         match self {
             Self::AbsoluteHumidity => Some(humidity::absolute_humidity),
             Self::CriticalHumidity => Some(humidity::critical_humidity),
@@ -218,10 +221,12 @@ impl Function {
                 | Self::Signum
                 | Self::Sqrt
                 | Self::Trunc
-                | Self::Round,
+                | Self::Round
+                | Self::CriticalHumidity,
                 [Float64],
             )
-            | (Self::Power, [Float64, Float64]) => Some(Float64),
+            | (Self::Power | Self::AbsoluteHumidity | Self::DewPoint, [Float64, Float64])
+            | (Self::SurfaceHumidity, [Float64, Float64, Float64, Float64]) => Some(Float64),
             (Self::Round, [Float64, Int32 | Int64]) => integer(arguments, 1, 0, 15).then_some(Float64),
             (Self::Coalesce | Self::Greatest | Self::Least, [first, rest @ ..]) => {
                 rest.iter().all(|other| other == first).then(|| (*first).clone())
@@ -232,9 +237,6 @@ impl Function {
             (Self::CharacterLength, [Text]) | (Self::Strpos, [Text, Text]) => Some(Int32),
             (Self::StartsWith, [Text, Text]) => Some(Boolean),
             (Self::RegexpLike, [Text, Text]) => pattern(arguments, 1).map(|_| Boolean),
-            (Self::CriticalHumidity, [Float64])
-            | (Self::AbsoluteHumidity | Self::DewPoint, [Float64, Float64])
-            | (Self::SurfaceHumidity, [Float64, Float64, Float64, Float64]) => Some(Float64),
             (Self::Left | Self::Right, [Text, Int64]) => integer(arguments, 1, 0, MAX_TEXT).then_some(Text),
             (Self::Substr, [Text, Int64]) => integer(arguments, 1, 1, MAX_TEXT).then_some(Text),
             (Self::Substr, [Text, Int64, Int64]) => {

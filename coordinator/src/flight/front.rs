@@ -45,7 +45,7 @@ impl FlightService for Front {
 
     async fn poll_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<PollInfo> {
         let visit = self.enter(&mut request).await?;
-        let principal = self.0.principal(&request)?;
+        let principal = principal(&request)?;
         let mut response = match self.0.shared.poll(principal, &request).await? {
             Some(response) => response,
             None => at_once(self.0.get_flight_info(request).await?.into_inner()),
@@ -64,7 +64,7 @@ impl FlightService for Front {
     /// Every table, named by its path.
     async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Flights> {
         self.enter(&mut request).await?;
-        self.0.principal(&request)?;
+        principal(&request)?;
         self.0.shared.flights(&request.get_ref().expression)
     }
 
@@ -72,7 +72,7 @@ impl FlightService for Front {
         let visit = self.enter(&mut request).await?;
         let mut response = match path(request.get_ref()).map(question).transpose()? {
             Some(sql) => {
-                let principal = self.0.principal(&request)?;
+                let principal = principal(&request)?;
                 self.0.shared.announce(&sql, principal, request).await?
             }
             None => self.0.get_flight_info(request).await?,
@@ -97,7 +97,7 @@ impl FlightService for Front {
 
     async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
         let visit = self.enter(&mut request).await?;
-        let principal = self.0.principal(&request)?;
+        let principal = principal(&request)?;
         let mut response = match request.get_ref().r#type.as_str() {
             // Flight SQL's own reader of this one wants a method for it alone.
             CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
@@ -111,7 +111,7 @@ impl FlightService for Front {
 
     async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
         self.enter(&mut request).await?;
-        self.0.principal(&request)?;
+        principal(&request)?;
         self.0.list_actions(request).await
     }
 
@@ -147,7 +147,7 @@ impl Front {
 impl Service {
     /// The schema that fetching a command gives. No ticket is made for it.
     async fn schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        let principal = self.principal(&request)?;
+        let principal = principal(&request)?;
         if let Some(path) = path(request.get_ref()) {
             let schema = encoded(&*self.shared.schema_of_path(path)?)?;
             return Ok(Response::new(SchemaResult { schema: schema.into() }));

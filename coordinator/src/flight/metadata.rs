@@ -87,12 +87,11 @@ fn precision(data_type: &DataType) -> Option<(u8, i8)> {
     Some(match data_type {
         DataType::Int8 => (3, 0),
         DataType::Int16 => (5, 0),
-        DataType::Int32 => (10, 0),
+        DataType::Int32 | DataType::Date32 => (10, 0),
         DataType::Int64 => (19, 0),
         DataType::Float32 => (7, 0),
         DataType::Float64 => (15, 0),
         DataType::Decimal128(precision, scale) => (*precision, *scale),
-        DataType::Date32 => (10, 0),
         DataType::Time64(_) => (15, 6),
         DataType::Timestamp(..) => (26, 6),
         DataType::Boolean => (1, 0),

@@ -299,7 +299,9 @@ const TYPES_OF_ANSWERS: [Described; 13] = [
 
 fn build_types() -> Result<XdbcTypeInfoData, ArrowError> {
     let mut types = XdbcTypeInfoDataBuilder::new();
-    TYPES_OF_ANSWERS.iter().for_each(|described| types.append(described.info()));
+    for described in TYPES_OF_ANSWERS {
+        types.append(described.info());
+    }
     types.build().map_err(|error| ArrowError::ExternalError(Box::new(error)))
 }
 

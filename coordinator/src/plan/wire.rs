@@ -126,11 +126,15 @@ fn unfitting(field: &Field) -> QueryError {
 /// No views, dictionaries, runs, unsigned or half-wide numbers, at any depth; timestamps in microseconds; spans and NULLs as text.
 fn portable(data_type: &DataType) -> DataType {
     let wanted = match data_type {
+        DataType::Decimal256(precision, scale) if *precision <= MAX_PRECISION => {
+            DataType::Decimal128(*precision, *scale)
+        }
         DataType::Utf8View
         | DataType::LargeUtf8
         | DataType::Null
         | DataType::Interval(_)
-        | DataType::Duration(_) => DataType::Utf8,
+        | DataType::Duration(_)
+        | DataType::Decimal256(..) => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
@@ -141,10 +145,6 @@ fn portable(data_type: &DataType) -> DataType {
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             DataType::Decimal128(*precision, *scale)
         }
-        DataType::Decimal256(precision, scale) if *precision <= MAX_PRECISION => {
-            DataType::Decimal128(*precision, *scale)
-        }
-        DataType::Decimal256(..) => DataType::Utf8,
         DataType::Dictionary(_, values) => portable(values),
         DataType::RunEndEncoded(_, values) => portable(values.data_type()),
         DataType::List(field)

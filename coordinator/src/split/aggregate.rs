@@ -146,20 +146,15 @@ impl Asked {
     }
 }
 
-impl Asked {
+impl Merged {
     /// The merge of a count of entities that is released for groups finer than those of the question: a group of the question must
     /// be one of them.
-    pub(super) fn merge_whole(
-        &self,
-        states: &[PlanExpr],
-        filter: Option<&PlanExpr>,
-        label: &str,
-    ) -> Result<Merged> {
+    pub(super) fn whole(states: &[PlanExpr], filter: Option<&PlanExpr>, label: &str) -> Result<Self> {
         let [count] = states else {
             return Err(QueryError::internal("a count of entities has one state"));
         };
         let call = whole(label, count.clone());
-        Ok(Merged::count(match filter {
+        Ok(Self::count(match filter {
             Some(filter) => {
                 call.filter(filter.clone()).build().map_err(|error| QueryError::planning(&error))?
             }

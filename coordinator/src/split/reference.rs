@@ -64,7 +64,7 @@ pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
             let outside = outside.as_ref().map(over_release).transpose()?;
             match asked.aggregate() {
                 // Distinct entities are not additive over the finer groups of a join.
-                Algebra::CountEntities => asked.merge_whole(&states, outside.as_ref(), label),
+                Algebra::CountEntities => Merged::whole(&states, outside.as_ref(), label),
                 _ => asked.merge(&states, outside.as_ref(), field.data_type()),
             }
         });

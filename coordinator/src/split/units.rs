@@ -143,9 +143,7 @@ impl Scope {
         let name = call.func.name();
         match name {
             "abs" | "round" | "ceil" | "floor" | "trunc" => Ok(units.into_iter().next().flatten()),
-            "coalesce" | "greatest" | "least" | "nullif" => {
-                units.into_iter().try_fold(None, |known, unit| alike(known, unit))
-            }
+            "coalesce" | "greatest" | "least" | "nullif" => units.into_iter().try_fold(None, alike),
             _ => {
                 let Some((wanted, result)) = Function::from_name(name).and_then(Function::units) else {
                     return Ok(None);

@@ -123,7 +123,7 @@ fn only(relation: &Relation) -> Option<&DatasetName> {
     match relation {
         Relation::Scan { dataset, .. } => Some(dataset),
         Relation::Filter { input, .. } | Relation::Project { input, .. } => only(input),
-        Relation::Join(_) | Relation::UnionAll { .. } => None,
+        Relation::Join(_) | Relation::UnionAll { .. } | Relation::Aggregate { .. } => None,
     }
 }
 

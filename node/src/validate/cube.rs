@@ -160,7 +160,37 @@ impl Walk<'_> {
             }
             Relation::Join(join) => self.join(join),
             Relation::UnionAll { alias, inputs } => self.union(alias, inputs),
+            Relation::Aggregate { input, alias, keys, measures } => {
+                self.grouped(input, alias, keys, measures)
+            }
         }
+    }
+
+    /// One row for each group: its keys are what they were, and what was computed of its rows cannot be tested.
+    fn grouped(
+        &mut self,
+        input: &Relation,
+        alias: &str,
+        keys: &[(String, Expr)],
+        measures: &[(String, Measure)],
+    ) -> Result<Rows, Refusal> {
+        let rows = self.relation(input)?;
+        let input = Input { columns: &rows.columns, datasets: self.datasets };
+        let (mut columns, mut words) = (vec![], vec![]);
+        for (name, key) in keys {
+            // An entity is no dimension, and may be a key here and nowhere else.
+            words.push(match key {
+                Expr::Column(column) => input.key(key).unwrap_or_else(|_| column.to_string()),
+                _ => input.key(key)?,
+            });
+            columns.push((Column::new(alias, name), input.shape(key)?));
+        }
+        for (name, measure) in measures {
+            let (what, tests) = input.measure(measure)?;
+            words.push(format!("{what} where {}", tests.words().collect::<Vec<_>>().join(" and ")));
+            columns.push((Column::new(alias, name), Shape::unknown()));
+        }
+        Ok(Rows { columns, of: format!("({} by {})", rows.of, words.join(", ")), ..rows })
     }
 
     fn scan(&mut self, name: &DatasetName, alias: &str) -> Rows {
@@ -195,11 +225,17 @@ impl Walk<'_> {
         let filter =
             join.filter.as_ref().map(|filter| input.condition(filter)).transpose()?.unwrap_or_default();
         let (left_padded, right_padded) = match join.kind {
-            JoinKind::Inner => (false, false),
+            JoinKind::Inner | JoinKind::Semi | JoinKind::Anti => (false, false),
             JoinKind::Left => (false, true),
             JoinKind::Right => (true, false),
             JoinKind::Full => (true, true),
         };
+        if join.kind == JoinKind::Anti && !(right.tests.is_empty() && filter.is_empty()) {
+            return Err(dimension::refused(
+                "NOT EXISTS over some rows of a table leaves over no cell: leave the tests inside it out, or count those with EXISTS"
+                    .to_owned(),
+            ));
+        }
         let mut tests: BTreeSet<String> = filter.words().collect();
         for (rows, padded) in [(&mut left, left_padded), (&mut right, right_padded)] {
             if padded && !(rows.tests.is_empty() && filter.is_empty()) {
@@ -209,7 +245,10 @@ impl Walk<'_> {
         }
         Ok(Rows {
             of: format!("({} {:?} {} on {})", left.of, join.kind, right.of, on.join(", ")),
-            columns: [left.columns, right.columns].concat(),
+            columns: match join.kind.shows_right() {
+                true => [left.columns, right.columns].concat(),
+                false => left.columns,
+            },
             tests,
             datasets: left.datasets.into_iter().chain(right.datasets).collect(),
         })

@@ -21,10 +21,10 @@ impl RelationBuilder {
         let alias = self.alias(&format!("a{}", self.made));
         let mut inner = Inner { alias, names: &names, measures: vec![], columns: vec![], exprs: vec![] };
         for (place, key) in keys.iter().enumerate() {
-            let named = Column::new(&inner.alias, format!("k{place}"));
-            self.derive(named.clone(), key);
-            inner.exprs.push(Expr::Column(named.clone()));
-            inner.columns.push((named, names.type_of(key)?));
+            let output = Column::new(&inner.alias, format!("k{place}"));
+            self.derive(output.clone(), key);
+            inner.exprs.push(Expr::Column(output.clone()));
+            inner.columns.push((output, names.type_of(key)?));
         }
         let fields = aggregate.schema.fields().iter().skip(keys.len());
         for (call, field) in aggregate.aggr_expr.iter().zip(fields) {
@@ -121,7 +121,7 @@ impl Inner<'_> {
             (_, [state]) => self.column(state.clone()),
             (aggregate, [count, _, m2]) => {
                 let (count, m2) = (self.column(count.clone())?, self.column(m2.clone())?);
-                moment(aggregate, count, m2)
+                moment(aggregate, count, &m2)
             }
             _ => Err(QueryError::internal("an aggregate whose states are not those of the algebra")),
         }
@@ -129,7 +129,7 @@ impl Inner<'_> {
 }
 
 /// A variance or standard deviation of one whole group. Division by zero is NULL at a node.
-fn moment(aggregate: Aggregate, count: Expr, m2: Expr) -> Result<Expr> {
+fn moment(aggregate: Aggregate, count: Expr, m2: &Expr) -> Result<Expr> {
     let count = Expr::TryCast { operand: Box::new(count), to: DataType::Float64 };
     let one = Literal::new(DataType::Float64, Some(Value::Float(1.0)));
     let one = one.map(Expr::Literal).ok_or_else(|| QueryError::internal("1 is no double"))?;
