@@ -2,7 +2,8 @@
 //!
 //! Screens are compared with those in `shell/golden/`. After a change that is meant, accept them:
 //! `JIGSAW_ACCEPT=1 cargo test -p jigsaw-tests shell`, and read the difference.
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 mod terminal;
 
@@ -51,10 +52,10 @@ fn settled(screen: &str, federation: &Federation) -> String {
         for at in 0..words.len() {
             if words[at].parse::<f64>().is_ok() && words.get(at + 1) == Some(&"s") && words[at].contains('.')
             {
-                settled[at] = "0.00".to_owned();
+                "0.00".clone_into(&mut settled[at]);
             }
             if at > 0 && words[at - 1] == "query" && words[at].len() > 8 {
-                settled[at] = "ID".to_owned();
+                "ID".clone_into(&mut settled[at]);
             }
         }
         text.push_str(settled.join(" ").trim_end());
