@@ -1,14 +1,20 @@
 //! Passwords, certificates of analysts, and how much one of them may ask.
 
+use std::fs;
+use std::path::Path;
+
 use arrow_flight::HandshakeRequest;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harness::certificates::{Authority, Party};
+use harness::federation::Federation;
+use jigsaw_client::Exit;
+use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-use super::*;
+use super::{ACCESS, COORDINATOR, NODE, jigsaw, jigsaw_at, start, token as file_token};
 use crate::python::{Environment, run};
 
 /// `correct horse battery`, hashed by another implementation (`argon2-cffi` 25.1, which stands on the reference code in C).
@@ -52,7 +58,7 @@ async fn a_password_signs_in_and_travels_once() {
     let nodes = jigsaw(&federation, &token, &["nodes"]).await;
     assert_eq!(nodes.exit, Exit::Answered, "{}", nodes.stderr);
     // The token of the file works as before, as bearer and as password.
-    let ada = super::token(&federation);
+    let ada = file_token(&federation);
     assert_eq!(jigsaw(&federation, &ada, &["nodes"]).await.exit, Exit::Answered);
     assert_eq!(shaken(&federation, "ada", &ada).await.unwrap(), ada);
     for (user, password) in [("bob", "a guess at it"), ("ada", PASSWORD), ("eve", PASSWORD), ("bob", "")] {
@@ -148,7 +154,7 @@ async fn a_development_certificate_is_made_and_can_be_trusted() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("https://{}", listener.local_addr().unwrap());
     let running = tokio::spawn(jigsaw_coordinator::run(settings, listener, std::future::pending()));
-    let token = token(&federation);
+    let token = file_token(&federation);
     let nodes = jigsaw_at(&server, &made, &token, &["nodes"]).await;
     assert_eq!(nodes.exit, Exit::Answered, "{}", nodes.stderr);
     let other = jigsaw_at(&server, &federation.ca_file(), &token, &["nodes"]).await;

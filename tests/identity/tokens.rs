@@ -1,12 +1,18 @@
 //! Tokens of an identity provider.
 
+use std::fs;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+use harness::federation::Federation;
+use jigsaw_client::Exit;
 use jigsaw_proto::refusal::RefusalCode;
+use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::provider::Provider;
-use super::*;
+use super::{COORDINATOR, NODE, PURPOSE, WALLS, anew, jigsaw, last_asked, sent, start};
 
 const NODES: &str = "https://nodes.example";
 const HERE: &str = "https://coordinator.example";

@@ -92,10 +92,10 @@ mod tests {
         let again = certificate(dir.path(), listen).unwrap();
         assert_eq!((made.certificate, &made.fingerprint), (again.certificate, &again.fingerprint));
         assert_eq!(made.fingerprint.len(), 32 * 3 - 1);
-        let mode = std::os::unix::fs::PermissionsExt::mode(
+        let bits = std::os::unix::fs::PermissionsExt::mode(
             &fs::metadata(dir.path().join("development/certificate.key")).unwrap().permissions(),
         );
-        assert_eq!(mode & 0o077, 0, "the key is the service's alone");
+        assert_eq!(bits & 0o077, 0, "the key is the service's alone");
         fs::remove_file(dir.path().join("development/certificate.key")).unwrap();
         assert!(certificate(dir.path(), listen).is_err(), "half of it is not quietly replaced");
     }
