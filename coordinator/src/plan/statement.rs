@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use datafusion::execution::context::{SQLOptions, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as Parsed;
-use datafusion::sql::sqlparser::ast::{ShowStatementOptions, Statement as Sql, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Ident, Query, SelectItem, SetExpr, ShowStatementOptions, Statement as Sql, TableFactor, Visit, VisitMut,
+    Visitor, VisitorMut,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -38,6 +41,10 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
         parsed = session.sql_to_statement(question, &dialect).map_err(planning)?;
     }
     asks(&parsed)?;
+    if let Parsed::Statement(statement) = &mut parsed {
+        // Nothing breaks it off.
+        _ = VisitMut::visit(statement.as_mut(), &mut NamesApart);
+    }
     let plan = session.statement_to_plan(parsed).await.map_err(planning)?;
     match plan {
         LogicalPlan::Analyze(_) => Err(QueryError::Refused {
@@ -134,6 +141,42 @@ fn numbered(sql: &str) -> Result<String, QueryError> {
         token => token.to_string(),
     });
     Ok(rewritten.collect())
+}
+
+/// Gives repeated columns of the later branches of a set operation names of their own, which nobody sees: the planner wants them to
+/// differ (`SELECT a, b FROM t UNION ALL SELECT c, c FROM u`).
+struct NamesApart;
+
+impl VisitorMut for NamesApart {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let SetExpr::SetOperation { .. } = &*query.body {
+            named_apart(&mut query.body, true);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn named_apart(branch: &mut SetExpr, first: bool) {
+    match branch {
+        SetExpr::SetOperation { left, right, .. } => {
+            named_apart(left, first);
+            named_apart(right, false);
+        }
+        SetExpr::Select(select) if !first => {
+            let mut seen: Vec<SelectItem> = vec![];
+            for (place, item) in select.projection.iter_mut().enumerate() {
+                let repeated = seen.contains(item);
+                seen.push(item.clone());
+                if let (true, SelectItem::UnnamedExpr(expr)) = (repeated, &*item) {
+                    let alias = Ident::with_quote('"', format!("column {place}"));
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Clauses that the planner would ignore: ignoring them would be a wrong answer.
