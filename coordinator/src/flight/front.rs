@@ -14,7 +14,7 @@ use super::following::at_once;
 use super::listing::{Flights, path, question};
 use super::prepared::encoded;
 use super::sessions::{Visit, cookie};
-use super::{Service, status};
+use super::{Service, principal, status};
 use crate::auth::Signs;
 
 /// The service as gRPC sees it.

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Aggregate, Expr as PlanExpr, Filter, Join, Logica
 use jigsaw_proto::aggregate::Aggregate as Algebra;
 use jigsaw_proto::fragment::Fragment;
 
-use super::aggregate::{Asked, aggregate_function};
+use super::aggregate::{Asked, Merged, aggregate_function};
 use super::expr::{conform, planned_type, translate};
 use super::fragment_table::FragmentTable;
 use super::local::{Leaf, Measures, merged};

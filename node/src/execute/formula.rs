@@ -42,9 +42,8 @@ impl ScalarUDFImpl for Formula {
         let formula =
             formula.ok_or_else(|| DataFusionError::Plan("a function without formula".to_owned()))?;
         let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let columns: Vec<&Float64Array> =
-            columns.iter().map(|column| column.as_primitive::<Float64Type>()).collect();
-        let rows = columns.first().map_or(0, |column| column.len());
+        let columns: Vec<&Float64Array> = columns.iter().map(AsArray::as_primitive::<Float64Type>).collect();
+        let rows = columns.first().map_or(0, |column| Array::len(*column));
         let mut given = Vec::with_capacity(columns.len());
         let value = |row: usize| {
             given.clear();

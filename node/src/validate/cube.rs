@@ -245,9 +245,10 @@ impl Walk<'_> {
         }
         Ok(Rows {
             of: format!("({} {:?} {} on {})", left.of, join.kind, right.of, on.join(", ")),
-            columns: match join.kind.shows_right() {
-                true => [left.columns, right.columns].concat(),
-                false => left.columns,
+            columns: if join.kind.shows_right() {
+                [left.columns, right.columns].concat()
+            } else {
+                left.columns
             },
             tests,
             datasets: left.datasets.into_iter().chain(right.datasets).collect(),

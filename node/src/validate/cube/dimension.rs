@@ -15,6 +15,7 @@ use crate::sources::Dataset;
 
 /// Something whose values are cells: a column, or a grouping of it that nobody chooses.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 pub(super) struct Dimension {
     /// what it is, whatever it is called in the question
     pub(super) name: String,

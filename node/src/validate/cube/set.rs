@@ -139,7 +139,7 @@ pub(super) fn is_ladder(step: f64) -> bool {
 /// Whole quarters, a month, a day, or an hour.
 pub(super) fn is_period(span: &Span<NaiveDateTime>) -> bool {
     let first = |time: &NaiveDateTime| time.time() == chrono::NaiveTime::MIN && time.day() == 1;
-    let quarter = |time: &NaiveDateTime| first(time) && time.month0() % 3 == 0;
+    let quarter = |time: &NaiveDateTime| first(time) && time.month0().is_multiple_of(3);
     if span.low.iter().chain(&span.high).all(quarter) {
         return span.low.is_none() || span.high.is_none() || span.low < span.high;
     }

@@ -72,8 +72,9 @@ impl Input<'_> {
         let digits = |precision: &u8, scale: &u8| (i16::from(*precision) - i16::from(*scale), *scale);
         let keeps = match (&dimension.data_type, to) {
             (from, to) if from == to => true,
-            (Int32 | Int64 | Decimal { .. }, Float64) | (Int32, Int64) => true,
-            (Date, Timestamp { zone: None, .. }) => true,
+            (Int32 | Int64 | Decimal { .. }, Float64)
+            | (Int32, Int64)
+            | (Date, Timestamp { zone: None, .. }) => true,
             (Int32 | Int64, Decimal { precision, scale }) => digits(precision, scale).0 >= 19,
             (Decimal { precision: had, scale: fine }, Decimal { precision, scale }) => {
                 let (had, new) = (digits(had, fine), digits(precision, scale));
@@ -110,9 +111,8 @@ impl Input<'_> {
                 let steps = !dimension.is_grouped() && constant >= 1.0 && is_ladder(constant);
                 let apart = match op {
                     BinaryOp::Add | BinaryOp::Subtract => true,
-                    BinaryOp::Multiply => constant != 0.0,
                     BinaryOp::Divide if whole => steps && !dimension.is_binned(),
-                    BinaryOp::Divide => constant != 0.0,
+                    BinaryOp::Multiply | BinaryOp::Divide => constant != 0.0,
                     _ => false,
                 };
                 if apart {
