@@ -53,7 +53,7 @@ pub(crate) fn validate(
     held: &BTreeMap<DatasetName, Arc<Dataset>>,
 ) -> Result<Approved, Refusal> {
     let fragment = &permit.request().fragment;
-    size::check(fragment)?;
+    let patterns = size::check(fragment)?;
     let mut datasets = BTreeMap::new();
     for name in fragment.input.datasets() {
         let dataset = held.get(name).ok_or_else(|| {
@@ -63,6 +63,13 @@ pub(crate) fn validate(
             )
         })?;
         datasets.insert(name.clone(), Arc::clone(dataset));
+    }
+    // How long a search takes is a matter of the text, and a pattern can be made to ask more of some texts (A30).
+    if patterns && datasets.values().any(|dataset| dataset.policy().mode() == ReleaseMode::Protected) {
+        return Err(Refusal::new(
+            RefusalCode::ColumnRole,
+            "regular expressions are searched for in open data only: use LIKE, starts_with or a list",
+        ));
     }
     let agreements = granted(permit, &datasets)?;
     let nonsense =

@@ -2,6 +2,7 @@
 
 use jigsaw_proto::expr::{Expr, MAX_DEPTH, Value};
 use jigsaw_proto::fragment::{Fragment, Relation};
+use jigsaw_proto::function::Function;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 
 const MAX_EXPRESSIONS: usize = 4096;
@@ -10,7 +11,8 @@ const MAX_SCANS: usize = 8;
 const MAX_LIST: usize = 1000;
 const MAX_TEXT_BYTES: usize = 4096;
 
-pub(super) fn check(fragment: &Fragment) -> Result<(), Refusal> {
+/// Checks the limits, and says whether a regular expression is in it.
+pub(super) fn check(fragment: &Fragment) -> Result<bool, Refusal> {
     let mut size = Size::default();
     size.relation(&fragment.input)?;
     for expr in fragment
@@ -20,7 +22,7 @@ pub(super) fn check(fragment: &Fragment) -> Result<(), Refusal> {
     {
         size.expr(expr)?;
     }
-    Ok(())
+    Ok(size.patterns)
 }
 
 fn too(what: &str, limit: usize) -> Refusal {
@@ -47,6 +49,7 @@ struct Size {
     expressions: usize,
     relations: usize,
     scans: usize,
+    patterns: bool,
 }
 
 impl Size {
@@ -108,6 +111,7 @@ impl Size {
             self.expressions += 1;
             match part {
                 Expr::InList { list: items, .. } => list = list.max(items.len()),
+                Expr::Call { function: Function::RegexpLike, .. } => self.patterns = true,
                 Expr::Like { pattern, .. } => text = text.max(pattern.len()),
                 Expr::Literal(literal) => {
                     if let Some(Value::Text(value)) = literal.value() {
