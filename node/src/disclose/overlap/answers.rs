@@ -24,14 +24,14 @@ pub(in crate::disclose) struct Answer {
 
 /// The cells that an answer tells: where they are in the memory, and what they showed.
 #[derive(Debug)]
-pub(in crate::disclose) struct Told(Vec<(Statistic, Shown)>);
+pub(in crate::disclose) struct Told(Vec<(Statistic, Vec<Shown>)>);
 
-/// Places in the memory, and the figure that each showed.
-type Shown = Vec<(usize, Option<Figure>)>;
+/// Where a cell is, and what it showed.
+type Shown = (usize, Option<Figure>);
 
 impl Told {
     pub(super) fn of(cells: Vec<(Statistic, usize)>, memory: &Memory) -> Self {
-        let mut told: Vec<(Statistic, Shown)> = vec![];
+        let mut told: Vec<(Statistic, Vec<Shown>)> = vec![];
         for (statistic, place) in cells {
             let figure = memory.cell(&statistic, place).and_then(|cell| cell.figure);
             match told.last_mut().filter(|(last, _)| *last == statistic) {

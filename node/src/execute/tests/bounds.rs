@@ -53,7 +53,7 @@ async fn bench(policy: &str) -> Bench {
 }
 
 fn at(place: i64) -> Relation {
-    let place = Expr::Literal(Literal::text(&place.to_string()));
+    let place = Expr::Literal(Literal::text(place.to_string()));
     let predicate = column("v", "place").binary(BinaryOp::Eq, place);
     Relation::Filter { input: Box::new(scan("visit", "v")), predicate }
 }
