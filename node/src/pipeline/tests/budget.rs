@@ -4,6 +4,7 @@ use futures::future::join_all;
 use jigsaw_proto::refusal::RefusalCode;
 
 use super::*;
+use crate::disclose::policy::budget::Budget;
 
 const FOUR: &str = "budget = { cells_per_day = 4 }";
 
@@ -80,8 +81,7 @@ async fn silence_is_a_budget() {
     };
     let cells = |text: &str, contract: &Contract| Policy::parse(text, contract).map(|policy| policy.budget());
     let silent = "release = \"protected\"";
-    let number =
-        |budget: Option<crate::disclose::policy::budget::Budget>| budget.map(|budget| budget.cells_per_day());
+    let number = |budget: Option<Budget>| budget.map(Budget::cells_per_day);
     assert_eq!(number(cells(silent, &contract("")).unwrap()), Some(1000));
     assert_eq!(number(cells(silent, &contract("cells_per_day = 200")).unwrap()), Some(200));
     let more = format!("{silent}\nbudget = {{ cells_per_day = 5000 }}");
