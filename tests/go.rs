@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -30,9 +31,11 @@ fn with_tables_of_the_suite(dir: &Path) {
     for (name, columns) in [("sample_test", "ints,strings"), ("bulk_ingest", "int64s,strings")] {
         fs::write(dir.join(format!("reference/{name}.csv")), format!("{columns}\n42,foo\n-42,\n,bar\n"))
             .unwrap();
-        text += &format!(
+        write!(
+            text,
             "\n[[reference]]\nname = \"{name}\"\nsource = \"reference/{name}.csv\"\ndescription = \"Of a test suite\"\n"
-        );
+        )
+        .unwrap();
     }
     fs::write(file, text).unwrap();
 }

@@ -15,7 +15,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use harness::data::{self, NodeData, Scale, Synthetic, real};
 use harness::federation::{Federation, Policy};
-use harness::oracle::script::scripts;
+use harness::oracle::script::{Script, scripts};
 
 /// Groupings of a table of collisions, from coarse to fine.
 const TABLES: [&str; 9] = [
@@ -156,7 +156,7 @@ async fn most_questions_survive_the_default_policy() {
     let scripts = scripts(&root).unwrap();
     // All of them where somebody wants to know; in every run, some.
     let step = if std::env::var_os("JIGSAW_QUESTIONS").is_some() { 1 } else { 5 };
-    for sql in scripts.iter().flat_map(|script| script.queries()).step_by(step) {
+    for sql in scripts.iter().flat_map(Script::queries).step_by(step) {
         all.ask(&open, &protected, sql).await;
     }
     writeln!(text, "{}", all.line("the scripts in `sql/`")).unwrap();
@@ -198,7 +198,9 @@ async fn most_of_a_table_of_collisions_survives() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let only = |dir: &Path| {
         let mut nodes = real::stats19(&from.join("stats19"), dir).unwrap().nodes;
-        nodes.iter_mut().for_each(|node| node.datasets.retain(|files| files.dataset == "collision"));
+        for node in &mut nodes {
+            node.datasets.retain(|files| files.dataset == "collision");
+        }
         nodes
     };
     let builder = |dir: &Path, nodes| Federation::builder(dir, nodes);

@@ -40,7 +40,7 @@ pub(crate) async fn measure(runs: usize) -> Result<()> {
     println!("| connection to first row, 33 nodes, Rust client | {first} |");
     match python(&federation, runs) {
         Some(line) => {
-            println!("| the same, Python ADBC: connection to first row; the next question | {line} |")
+            println!("| the same, Python ADBC: connection to first row; the next question | {line} |");
         }
         None => println!("| the same, Python ADBC | –: set JIGSAW_PYTHON to a Python that has the driver |"),
     }
