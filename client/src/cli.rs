@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Identity {
         /// Your name, as nodes know it
         name: String,
-        /// The federation, as nodes call it: 'audience' in their [identity]
+        /// The federation, as nodes call it: 'audience' below 'identity'
         #[arg(long, value_name = "NAME")]
         federation: String,
         /// File to keep the key in; it must not exist

@@ -19,7 +19,7 @@ pub(super) enum Command {
     Add {
         /// The user's name, as nodes know it
         name: String,
-        /// File of users, made if it is not there: 'users' in [access]
+        /// File of users, made if it is not there: 'users' below 'access'
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },
