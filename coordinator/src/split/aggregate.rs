@@ -126,7 +126,8 @@ impl Asked {
         };
         match (self.aggregate, states) {
             (Aggregate::CountRows | Aggregate::Count | Aggregate::CountEntities, [count]) => {
-                Ok(Merged::count(filtered(sum(count.clone()), None)?))
+                let passing = filter.map(|_| filtered(sum(lit(1_i64)), None)).transpose()?;
+                Ok(Merged::count(filtered(sum(count.clone()), None)?, passing))
             }
             (Aggregate::Sum, [total]) => Ok(Merged::plain(filtered(wide_sum(total, result), None)?, result)),
             (Aggregate::Min, [least]) => Ok(Merged::plain(filtered(min(least.clone()), None)?, result)),
@@ -154,12 +155,13 @@ impl Merged {
             return Err(QueryError::internal("a count of entities has one state"));
         };
         let call = whole(label, count.clone());
-        Ok(Self::count(match filter {
-            Some(filter) => {
-                call.filter(filter.clone()).build().map_err(|error| QueryError::planning(&error))?
-            }
-            None => call,
-        }))
+        let passing = |call: PlanExpr, filter: &PlanExpr| {
+            call.filter(filter.clone()).build().map_err(|error| QueryError::planning(&error))
+        };
+        Ok(match filter {
+            Some(filter) => Self::count(passing(call, filter)?, Some(passing(sum(lit(1_i64)), filter)?)),
+            None => Self::count(call, None),
+        })
     }
 }
 
@@ -188,9 +190,18 @@ impl Merged {
         Self { calls: vec![call], finish: Box::new(finish), is_count: false }
     }
 
-    fn count(call: PlanExpr) -> Self {
-        let finish = |columns: Vec<PlanExpr>| columns.into_iter().next();
-        Self { calls: vec![call], finish: Box::new(finish), is_count: true }
+    /// `passing` counts the releases that pass the condition, if there is one: where none does, the count is 0.
+    fn count(call: PlanExpr, passing: Option<PlanExpr>) -> Self {
+        let finish = |columns: Vec<PlanExpr>| {
+            let mut columns = columns.into_iter();
+            let counted = columns.next()?;
+            match columns.next() {
+                Some(passing) => when(passing.is_null(), lit(0_i64)).otherwise(counted).ok(),
+                None => Some(counted),
+            }
+        };
+        let calls = [call].into_iter().chain(passing).collect();
+        Self { calls, finish: Box::new(finish), is_count: true }
     }
 
     fn average(total: PlanExpr, count: PlanExpr, result: &ArrowType) -> Self {

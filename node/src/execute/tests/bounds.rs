@@ -13,7 +13,8 @@ use super::{Bench, ROWS, column, measure, scan};
 use crate::disclose::policy::Policy;
 use crate::execute::Held;
 
-const GUARDLESS: &str = "release = \"protected\"\nconditions = \"any\"\nthreshold = 5\nrounding = 1\noverlap_guard = false\n";
+const GUARDLESS: &str =
+    "release = \"protected\"\nconditions = \"any\"\nthreshold = 5\nrounding = 1\noverlap_guard = false\n";
 
 /// Visits of 300 people to places of more and more visits; in every third, somebody spends far more than the others, and in every
 /// fifth, amounts of both signs cancel.

@@ -27,7 +27,10 @@ column = [
 "#;
 
 pub(super) fn protected() -> String {
-    VISIT.replace("release = \"open\"", "release = \"protected\"\nconditions = \"any\"\nthreshold = 3\nrounding = 1")
+    VISIT.replace(
+        "release = \"open\"",
+        "release = \"protected\"\nconditions = \"any\"\nthreshold = 3\nrounding = 1",
+    )
 }
 
 /// 5,000 visits of 40 people to 7 places.
