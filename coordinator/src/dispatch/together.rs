@@ -5,8 +5,9 @@
 //! them came: what any of them is told is as fresh as if it had asked alone.
 //!
 //! Only questions of one analyst, with one proof of who that is, one purpose and on the same terms are the same: nodes decide by
-//! these what they release, and record them. (What an analyst signs is signed for one question, so it is asked alone.) What an analyst is told this way was released to that analyst, for that purpose, by a request that the
-//! node recorded; nobody is told anything that was released to somebody else, nor can tell what others ask.
+//! these what they release, and record them. (What an analyst signs is signed for one question, so it is asked alone.) What an
+//! analyst is told this way was released to that analyst, for that purpose, by a request that the node recorded; nobody is told
+//! anything that was released to somebody else, nor can tell what others ask.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
