@@ -1,6 +1,9 @@
 //! Arrow Flight in, Arrow Flight out. It identifies the peer, hands the ticket to the pipeline and sends what comes back; it
 //! decides nothing.
 
+mod narrow;
+
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use arrow_flight::{
 };
 use futures::{Stream, StreamExt, stream};
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
-use jigsaw_proto::release::DESCRIBE;
+use jigsaw_proto::release::{DESCRIBE, ReleaseMode};
 use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
@@ -28,9 +31,13 @@ use crate::disclose::Release;
 use crate::node::Node;
 use crate::pipeline::answer;
 use crate::sources::Dataset;
+use narrow::narrowed;
 
 /// Requests that one connection may have open: more than a node runs at once, so that the others wait their turn here.
 const MAX_STREAMS: u32 = 256;
+
+/// Rows from which it is worth a look how narrow they can be sent.
+const MANY: usize = 1000;
 
 /// Serves until `shutdown`, then lets running fragments finish.
 pub(crate) async fn serve(
@@ -76,7 +83,10 @@ pub(crate) async fn serve(
 /// Columns that Arrow cannot encode: a fault of this node.
 pub fn messages(release: &Release) -> Result<Vec<FlightData>, ArrowError> {
     let options = IpcWriteOptions::default();
-    let batch = release.batch();
+    let mut batch = Cow::Borrowed(release.batch());
+    if release.manifest().mode == ReleaseMode::Open && batch.num_rows() >= MANY {
+        batch = Cow::Owned(narrowed(&batch)?);
+    }
     let schema: FlightData = SchemaAsIpc::new(batch.schema_ref(), &options).into();
     let generator = IpcDataGenerator::default();
     let mut dictionaries = DictionaryTracker::new(false);

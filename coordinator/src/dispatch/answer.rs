@@ -7,7 +7,7 @@ use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
 use arrow_flight::{FlightData, Ticket};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use jigsaw_proto::fragment::Fragment;
@@ -162,9 +162,15 @@ fn fits(sent: &Schema, wanted: &Schema) -> bool {
     sent.fields().len() == wanted.fields().len() && sent.fields().iter().zip(wanted.fields()).all(same)
 }
 
-/// Types must be equal; only text has several encodings of the same values.
+/// Types must be equal; but text has several encodings of the same values, and numbers may travel narrower than they are.
 fn is_of_type(sent: &DataType, wanted: &DataType) -> bool {
-    sent == wanted || *wanted == DataType::Utf8 && matches!(sent, DataType::LargeUtf8 | DataType::Utf8View)
+    use DataType::{Decimal32, Decimal64, Decimal128, Int8, Int16, Int32, Int64, LargeUtf8, Utf8, Utf8View};
+    sent == wanted
+        || match (sent, wanted) {
+            (LargeUtf8 | Utf8View, Utf8) | (Int8 | Int16 | Int32, Int64) => true,
+            (Decimal32(_, sent) | Decimal64(_, sent), Decimal128(_, wanted)) => sent == wanted,
+            _ => false,
+        }
 }
 
 fn relabelled(batch: &RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
@@ -172,8 +178,47 @@ fn relabelled(batch: &RecordBatch, schema: &SchemaRef) -> Option<RecordBatch> {
         if column.data_type() == field.data_type() {
             Some(Arc::clone(column))
         } else {
-            cast(column, field.data_type()).ok()
+            // What does not fit is an error, not NULL.
+            let exactly = CastOptions { safe: false, ..CastOptions::default() };
+            cast_with_options(column, field.data_type(), &exactly).ok()
         }
     });
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Option<Vec<ArrayRef>>>()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Decimal32Array, Int16Array, Int64Array};
+    use datafusion::arrow::datatypes::Field;
+
+    use super::*;
+
+    fn schema(data_type: DataType) -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("n", data_type, true)]))
+    }
+
+    fn sent(column: ArrayRef) -> RecordBatch {
+        RecordBatch::try_from_iter([("n", column)]).unwrap()
+    }
+
+    #[test]
+    fn narrower_numbers_are_what_they_would_be_at_full_width() {
+        let batch = sent(Arc::new(Int16Array::from(vec![Some(-3), None, Some(i16::MAX)])));
+        let wanted = schema(DataType::Int64);
+        assert!(fits(batch.schema_ref(), &wanted));
+        let wide: ArrayRef = Arc::new(Int64Array::from(vec![Some(-3), None, Some(32_767)]));
+        assert_eq!(relabelled(&batch, &wanted).unwrap().column(0), &wide);
+        for other in [DataType::Int8, DataType::Float64, DataType::Utf8, DataType::Decimal128(9, 0)] {
+            assert!(!fits(batch.schema_ref(), &schema(other)));
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_for_its_type_is_no_null() {
+        let decimals = |value| Decimal32Array::from(vec![value]).with_precision_and_scale(9, 2).unwrap();
+        let wanted = schema(DataType::Decimal128(5, 2));
+        assert!(relabelled(&sent(Arc::new(decimals(99_999))), &wanted).is_some());
+        assert!(relabelled(&sent(Arc::new(decimals(100_000))), &wanted).is_none());
+        assert!(!fits(sent(Arc::new(decimals(1))).schema_ref(), &schema(DataType::Decimal128(5, 3))));
+    }
 }
