@@ -125,15 +125,20 @@ impl Log {
         Ok(bytes)
     }
 
-    /// Everything written is on disk after this, and the head record says so.
+    /// Everything written is on disk after this.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.tip.head == self.durable.head {
             return Ok(());
         }
         self.file.sync_data()?;
         step::reached("durable");
-        self.head.write(&self.tip.head, &self.key)?;
         self.durable = self.tip.clone();
         Ok(())
+    }
+
+    /// Everything written is on disk after this, and the head record says so.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        self.head.write(&self.durable.head, &self.key)?;
+        self.head.sync()
     }
 }

@@ -102,7 +102,7 @@ impl Writer {
     fn settle(&mut self) {
         self.unsettled = None;
         let (written, _) = self.commit(vec![], true);
-        if let Err(problem) = written.and_then(|()| self.log.head.sync()) {
+        if let Err(problem) = written.and_then(|()| self.log.settle()) {
             error!(error = %problem.kind(), "the audit log cannot be written");
             self.unsettled = Some(Instant::now());
         }
