@@ -35,7 +35,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the datasets of a configuration until SIGTERM or Ctrl-C; SIGHUP reads the policies again
+    /// Serve the datasets of a configuration until SIGTERM or Ctrl-C; SIGHUP reads datasets and policies again
     Serve {
         /// Configuration file
         #[arg(long, value_name = "FILE")]

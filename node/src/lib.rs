@@ -53,8 +53,8 @@ pub async fn run(
     run_reloading(settings, listener, futures::stream::empty(), shutdown).await
 }
 
-/// As [`run`], and reads all policies again whenever `reloads` has an item. One that is wrong is logged and leaves all in
-/// force as they were.
+/// As [`run`], and reads the list of datasets and all policies again whenever `reloads` has an item. One that is wrong is logged
+/// and leaves all in force as they were.
 ///
 /// # Errors
 /// Whatever keeps it from starting or serving.

@@ -25,7 +25,7 @@ use crate::execute::Engine;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::settings::{Limits, Settings, SettingsError};
-use crate::sources::Dataset;
+use crate::sources::{Dataset, SourceError};
 
 /// The datasets of a node, each under its policy: one consistent set.
 pub(crate) type Datasets = BTreeMap<DatasetName, Arc<Dataset>>;
@@ -113,25 +113,26 @@ impl Node {
         held.map(|dataset| dataset.policy().tick()).max().unwrap_or(Duration::ZERO)
     }
 
-    /// Reads all policies again, and puts them in force together. One that is wrong leaves all as they were.
+    /// Reads the datasets of the configuration and their policies again, and puts them in force together: a new one is opened, one
+    /// that is no longer listed is served no more. What is wrong leaves all as they were.
     ///
     /// # Errors
-    /// What is wrong, with file and line; datasets and contracts that are not those it serves.
-    pub(crate) fn reload(&self) -> Result<(), ReloadError> {
-        let mut held = (*self.datasets()).clone();
-        let listed = crate::settings::datasets(&self.config)?;
-        if listed.len() != held.len() {
-            return Err(ReloadError::Datasets);
-        }
-        for settings in listed {
+    /// What is wrong, with file and line; a source that cannot be opened; a contract that is not the one it serves.
+    pub(crate) async fn reload(&self) -> Result<(), ReloadError> {
+        let held = self.datasets();
+        let mut listed = Datasets::new();
+        for settings in crate::settings::datasets(&self.config)? {
             let name = settings.contract.name.clone();
-            let dataset = held.get_mut(&name).ok_or(ReloadError::Datasets)?;
-            if *dataset.contract() != settings.contract {
-                return Err(ReloadError::Contract(name));
-            }
-            *dataset = Arc::new(dataset.under(settings.policy));
+            let dataset = match held.get(&name) {
+                Some(dataset) if *dataset.contract() != settings.contract => {
+                    return Err(ReloadError::Contract(name));
+                }
+                Some(dataset) if dataset.reads_as(&settings) => dataset.under(settings.policy),
+                _ => Dataset::open(settings, self.engine.shared()).await?,
+            };
+            listed.insert(name, Arc::new(dataset));
         }
-        *self.datasets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
+        *self.datasets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(listed);
         Ok(())
     }
 
@@ -160,24 +161,24 @@ pub(crate) async fn reloading(node: Arc<Node>, reloads: impl Stream<Item = ()>) 
     let mut reloads = pin!(reloads);
     while reloads.next().await.is_some() {
         let node = Arc::clone(&node);
-        match tokio::task::spawn_blocking(move || node.reload()).await {
-            Ok(Ok(())) => info!("the policies are read again and in force"),
-            Ok(Err(problem)) => error!(%problem, "the policies are left as they were"),
-            Err(_) => error!("reading the policies broke off: they are left as they were"),
+        match tokio::spawn(async move { node.reload().await }).await {
+            Ok(Ok(())) => info!("the datasets and their policies are read again and in force"),
+            Ok(Err(problem)) => error!(%problem, "the datasets and their policies are left as they were"),
+            Err(_) => error!("reading the datasets broke off: they are left as they were"),
         }
     }
     pending().await
 }
 
-/// Why policies were not put in force.
+/// Why datasets and policies were not put in force.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReloadError {
     /// a file cannot be used
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// the configuration lists other datasets than are served
-    #[error("the configuration lists other datasets than this node serves: restart it to serve them")]
-    Datasets,
+    /// the source of a dataset cannot be opened
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// a contract has changed
     #[error("dataset {0}: the contract is not the one this node serves: restart it")]
     Contract(DatasetName),

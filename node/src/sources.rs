@@ -41,6 +41,8 @@ struct Opened {
     files: location::Files,
     kept: kept::Kept,
     settings: DatasetSettings,
+    /// how the files are read, beside which they are
+    reading: String,
 }
 
 /// A source that cannot be opened: what is wrong, where, and what to do. It is read by the node's own operator.
@@ -90,14 +92,20 @@ impl Dataset {
         let mut visible = settings.contract.clone();
         visible.columns.retain(|column| column.role != Role::Hidden);
         let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
-        let kept = kept::Kept::default();
-        let opened = Opened { contract, visible, contract_text, provider, files, kept, settings };
+        let (kept, reading) = (kept::Kept::default(), reading(&settings));
+        let opened = Opened { contract, visible, contract_text, provider, files, kept, settings, reading };
         Self { opened: Arc::new(opened), policy }
     }
 
     /// The same rows under another policy.
     pub(crate) fn under(&self, policy: Policy) -> Self {
         Self { opened: Arc::clone(&self.opened), policy }
+    }
+
+    /// Whether settings, which may have another policy, read the same rows of the same files.
+    pub(crate) fn reads_as(&self, settings: &DatasetSettings) -> bool {
+        let Opened { settings: own, reading: read, .. } = &*self.opened;
+        own.source == settings.source && own.folder == settings.folder && *read == reading(settings)
     }
 
     /// The contract without its hidden columns: what a fragment may name.
@@ -133,9 +141,9 @@ impl Dataset {
         self.opened.files.newest()
     }
 
-    /// Changes whenever a file does.
+    /// Changes whenever a file does, or how it is read.
     pub(crate) fn state_key(&self) -> String {
-        self.opened.files.state_key()
+        self.opened.files.state_key() + &self.opened.reading
     }
 
     /// Where its first broken CSV cell is, for the node's log; `None` if none can be found.
@@ -162,6 +170,11 @@ impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dataset").field("name", &self.opened.contract.name).finish_non_exhaustive()
     }
+}
+
+/// What a reload may change of how files are read.
+fn reading(DatasetSettings { format, csv, select, .. }: &DatasetSettings) -> String {
+    format!("\n{format:?} {csv:?} {select:?}")
 }
 
 /// The engine's words about a file, for the operator, without anything a cell may have said.

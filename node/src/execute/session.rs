@@ -86,6 +86,11 @@ impl Engine {
             .build_arc()
     }
 
+    /// The memory and object stores that it shares with the sources.
+    pub(crate) fn shared(&self) -> &Arc<RuntimeEnv> {
+        self.session.runtime_env()
+    }
+
     /// What may prove that nobody behind a fragment needs to be counted.
     pub(super) async fn proof(&self, approved: &Approved) -> Option<Proof> {
         self.profiles.proof(approved, &self.session).await

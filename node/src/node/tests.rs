@@ -1,4 +1,4 @@
-//! Policies are read again together or not at all, and a question under way is answered under those it began with.
+//! Datasets and policies are read again together or not at all, and a question under way is answered under those it began with.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -55,7 +55,7 @@ async fn policies_are_read_again() {
     edit(&bench, "{ release = \"protected\" }", "{ release = \"protected\", threshold = 20 }");
     write(&bench, "meal.policy.toml", "release = \"protected\"\nthreshold = 30\n");
     assert_eq!(thresholds(&bench.node), [10, 0, 10], "meal, site, stay");
-    bench.node.reload().unwrap();
+    bench.node.reload().await.unwrap();
     assert_eq!(thresholds(&bench.node), [30, 0, 20]);
 }
 
@@ -72,33 +72,65 @@ async fn a_bad_file_leaves_the_whole_set_in_force() {
         ("", "meal.policy.toml"),
     ] {
         write(&bench, "meal.policy.toml", text);
-        let problem = bench.node.reload().unwrap_err().to_string();
+        let problem = bench.node.reload().await.unwrap_err().to_string();
         assert!(problem.contains(place), "{problem}");
         assert!(!problem.contains('\n'), "one line: {problem}");
         assert_eq!(thresholds(&bench.node), [10, 0, 10]);
     }
     fs::remove_file(bench.dir.path().join("meal.policy.toml")).unwrap();
-    assert!(bench.node.reload().is_err());
+    assert!(bench.node.reload().await.is_err());
     write(&bench, "meal.policy.toml", "release = \"protected\"\n");
     edit(&bench, "threshold = 20", "threshold = 20, thresholds = 5");
-    let problem = bench.node.reload().unwrap_err().to_string();
+    let problem = bench.node.reload().await.unwrap_err().to_string();
     assert!(problem.contains("node.toml:8: ") && problem.contains("thresholds"), "{problem}");
     assert_eq!(thresholds(&bench.node), [10, 0, 10]);
 }
 
-/// What the node holds does not change by a signal.
+fn names(node: &Node) -> Vec<String> {
+    node.datasets().keys().map(ToString::to_string).collect()
+}
+
+/// A new dataset is served without a restart, and one that is taken out is served no more.
 #[tokio::test]
-async fn a_reload_adds_and_removes_no_dataset() {
+async fn a_reload_adds_and_removes_datasets() {
+    let bench = bench().await;
+    let config = fs::read_to_string(bench.dir.path().join("node.toml")).unwrap();
+    let contract = fs::read_to_string(bench.dir.path().join("stay.toml")).unwrap();
+    write(&bench, "visit.toml", &contract.replace("name = \"stay\"", "name = \"visit\""));
+    let visit = "[[dataset]]\ncontract = \"visit.toml\"\nsource = \"visit.parquet\"\npolicy = { release = \"protected\" }\n";
+    write(&bench, "node.toml", &format!("{config}{visit}"));
+    let problem = bench.node.reload().await.unwrap_err().to_string();
+    assert!(problem.contains("visit") && !problem.contains('\n'), "there is no file yet: {problem}");
+    assert_eq!(names(&bench.node), ["meal", "site", "stay"]);
+    fs::copy(bench.dir.path().join("stay.parquet"), bench.dir.path().join("visit.parquet")).unwrap();
+    bench.node.reload().await.unwrap();
+    assert_eq!(names(&bench.node), ["meal", "site", "stay", "visit"]);
+    let (fewer, _) = config.rsplit_once("[[dataset]]").unwrap();
+    write(&bench, "node.toml", fewer);
+    bench.node.reload().await.unwrap();
+    assert_eq!(names(&bench.node).len(), 2);
+}
+
+/// What a dataset promises does not change by a signal.
+#[tokio::test]
+async fn a_reload_changes_no_contract() {
     let bench = bench().await;
     let contract = fs::read_to_string(bench.dir.path().join("stay.toml")).unwrap();
     write(&bench, "stay.toml", &contract.replace("threshold = 10", "threshold = 2"));
-    assert!(matches!(bench.node.reload(), Err(ReloadError::Contract(_))));
-    write(&bench, "stay.toml", &contract.replace("name = \"stay\"", "name = \"visit\""));
-    assert!(matches!(bench.node.reload(), Err(ReloadError::Datasets)));
-    let config = fs::read_to_string(bench.dir.path().join("node.toml")).unwrap();
-    let (fewer, _) = config.rsplit_once("[[dataset]]").unwrap();
-    write(&bench, "node.toml", fewer);
-    assert!(matches!(bench.node.reload(), Err(ReloadError::Datasets)));
+    assert!(matches!(bench.node.reload().await, Err(ReloadError::Contract(_))));
+}
+
+/// Another mapping of the same files is another table: no plan and no release of the old one serves it.
+#[tokio::test]
+async fn a_reload_reads_files_another_way() {
+    let bench = bench().await;
+    bench.node.reload().await.unwrap();
+    let before = bench.wards().await;
+    assert_eq!(before, [None, Some("big"), Some("edge")].map(|ward| ward.map(str::to_owned)));
+    let select = "SELECT person, 'all' AS ward, beds, cost, temp FROM source";
+    edit(&bench, "source = \"stay.parquet\"", &format!("source = \"stay.parquet\"\nselect = \"{select}\""));
+    bench.node.reload().await.unwrap();
+    assert_eq!(bench.wards().await, [Some("all".to_owned())]);
 }
 
 /// The policy at the beginning decides, and no plan made under it serves a later question.
@@ -109,7 +141,7 @@ async fn a_question_keeps_the_policy_it_began_with() {
     let permit = authorise(&ticket(by_ward()), &bench.node.gate, |_| {}).await.unwrap();
     let began = validate(&permit, &bench.node.datasets()).unwrap();
     edit(&bench, "{ release = \"protected\" }", "{ release = \"protected\", threshold = 11 }");
-    bench.node.reload().unwrap();
+    bench.node.reload().await.unwrap();
     let begins = validate(&permit, &bench.node.datasets()).unwrap();
     assert_eq!((began.threshold(), begins.threshold()), (10, 11));
     assert_ne!(began.plan_key(), begins.plan_key());
