@@ -12,6 +12,7 @@
 //! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
+//! * `proven` – what is shared, without the compiler asking for each call whether it may be
 
 mod cancelling;
 mod command;
@@ -23,6 +24,7 @@ mod metadata;
 mod options;
 mod plans;
 mod prepared;
+mod proven;
 mod proving;
 mod session;
 mod sessions;
@@ -32,7 +34,6 @@ mod status;
 mod tickets;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -57,6 +58,7 @@ use crate::auth::{Access, Caller, Signs};
 use crate::query::Engine;
 use front::Front;
 use plans::Plans;
+use proven::Proven;
 use sessions::{Sessions, Visit};
 use tickets::Tickets;
 
@@ -66,7 +68,7 @@ const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// The service of one coordinator.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
-    shared: Arc<Shared>,
+    shared: Proven<Shared>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Service {
     ) -> Self {
         let (plans, tickets) = (Plans::default(), Tickets::default());
         let (sessions, pace) = (Sessions::new(idle), Pace::new(limits));
-        Self { shared: Arc::new(Shared { engine, access, timeout, plans, tickets, sessions, pace }) }
+        Self { shared: Proven::new(Shared { engine, access, timeout, plans, tickets, sessions, pace }) }
     }
 
     pub(crate) fn server(self) -> FlightServiceServer<Front> {

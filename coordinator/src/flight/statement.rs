@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow_flight::sql::{ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Result as ActionResult, Ticket};
 use datafusion::arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use jigsaw_proto::identity::FRAGMENTS_ACTION;
 use prost::Message as _;
@@ -28,14 +29,16 @@ pub(super) const PROGRESS: &str = "jigsaw.progress";
 
 impl Shared {
     /// Plans a statement and announces what fetching it will give. No node is contacted.
-    pub(super) async fn announce(
-        &self,
-        sql: &str,
+    pub(super) fn announce<'a>(
+        &'a self,
+        sql: &'a str,
         principal: String,
         request: Request<FlightDescriptor>,
-    ) -> Result<Response<FlightInfo>, Status> {
-        let question = self.question(sql, principal, &request).await?;
-        self.promise(&question, request.into_inner())
+    ) -> BoxFuture<'a, Result<Response<FlightInfo>, Status>> {
+        Box::pin(async move {
+            let question = self.question(sql, principal, &request).await?;
+            self.promise(&question, request.into_inner())
+        })
     }
 
     /// A statement that is planned, and the circumstances it is asked in.
@@ -139,16 +142,18 @@ impl Shared {
     }
 
     /// The schema of what a statement answers, as it is sent.
-    pub(super) async fn schema_of<T>(
-        &self,
-        sql: &str,
-        principal: &str,
-        request: &Request<T>,
-    ) -> Result<SchemaRef, Status> {
-        if command::read(sql)?.is_some() {
-            return Ok(command::schema());
-        }
-        Ok(self.planned(sql, principal, request).await?.schema())
+    pub(super) fn schema_of<'a, T: Sync>(
+        &'a self,
+        sql: &'a str,
+        principal: &'a str,
+        request: &'a Request<T>,
+    ) -> BoxFuture<'a, Result<SchemaRef, Status>> {
+        Box::pin(async move {
+            if command::read(sql)?.is_some() {
+                return Ok(command::schema());
+            }
+            Ok(self.planned(sql, principal, request).await?.schema())
+        })
     }
 
     /// A statement that is planned and not asked yet.
