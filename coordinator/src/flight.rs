@@ -12,7 +12,6 @@
 //! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
 //! * `messages` – record batches on the wire, notes with the last of them
 //! * `status` – errors as gRPC statuses
-//! * `proven` – what is shared, without the compiler asking for each call whether it may be
 
 mod cancelling;
 mod command;
@@ -24,7 +23,6 @@ mod metadata;
 mod options;
 mod plans;
 mod prepared;
-mod proven;
 mod proving;
 mod session;
 mod sessions;
@@ -52,13 +50,13 @@ use arrow_flight::{
 };
 use futures::{Stream, stream};
 use jigsaw_proto::pace::{Limits, Pace};
+use jigsaw_proto::proven::Proven;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::auth::{Access, Caller, Signs};
 use crate::query::Engine;
 use front::Front;
 use plans::Plans;
-use proven::Proven;
 use sessions::{Sessions, Visit};
 use tickets::Tickets;
 

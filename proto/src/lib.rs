@@ -13,6 +13,7 @@
 //! * [`identity`] – who asks: tokens and signed statements, and what makes them good
 //! * [`pace`] – how much one principal may ask
 //! * [`tls`] – the one way to open or accept a channel
+//! * [`proven`] – what both services share between their calls
 
 pub mod aggregate;
 pub mod contract;
@@ -24,6 +25,7 @@ pub mod humidity;
 pub mod id;
 pub mod identity;
 pub mod pace;
+pub mod proven;
 pub mod refusal;
 pub mod release;
 pub mod tls;

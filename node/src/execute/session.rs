@@ -20,6 +20,7 @@ use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::prelude::SessionConfig;
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::proven::Proven;
 
 use super::bounds::{Profiles, Proof};
 use super::measure::Behind;
@@ -40,7 +41,7 @@ const BATCH_ROWS: usize = 16 * 1024;
 pub(crate) struct Engine {
     node: NodeId,
     secret: Secret,
-    session: SessionState,
+    session: Proven<SessionState>,
     /// what runs need of the session; making it copies every function's name
     task: Arc<TaskContext>,
     plans: Mutex<HashMap<String, Known>>,
@@ -72,6 +73,7 @@ impl Engine {
             .with_table_functions(HashMap::new())
             .build();
         let task = Arc::new(TaskContext::from(&session));
+        let session = Proven::new(session);
         Self { node, secret, session, task, plans: Mutex::default(), profiles: Profiles::default() }
     }
 
@@ -117,8 +119,9 @@ impl Engine {
         let logical =
             logical(approved, &tables, self.node.as_str(), behind, self.secret).map_err(Error::plan)?;
         let optimized = self.session.optimize(&logical).map_err(Error::plan)?;
-        let planner = self.session.query_planner();
-        let plan = planner.create_physical_plan(&optimized, &self.session).await.map_err(Error::plan)?;
+        let session: &SessionState = &self.session;
+        let plan = session.query_planner().create_physical_plan(&optimized, session).await;
+        let plan = plan.map_err(Error::plan)?;
         let plan = yielding(plan).map_err(Error::plan)?;
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= MAX_PLANS {

@@ -2,7 +2,7 @@
 //!
 //! For each async method of a trait the compiler asks of all that `self` holds, down to the last field, whether threads may share it,
 //! and keeps no answer for the next method. Of a logical plan that takes seconds, forty times over: four fifths of the time
-//! that this crate took to compile. An object of a trait that demands it has it proven where it is made.
+//! that the coordinator took to compile. An object of a trait that demands it has it proven where it is made.
 
 use std::fmt;
 use std::ops::Deref;
@@ -19,10 +19,11 @@ impl<T: Send + Sync> Holds<T> for T {
 }
 
 /// A shared value; used as if it were the value.
-pub(super) struct Proven<T>(Arc<dyn Holds<T>>);
+pub struct Proven<T>(Arc<dyn Holds<T>>);
 
 impl<T: Send + Sync + 'static> Proven<T> {
-    pub(super) fn new(value: T) -> Self {
+    /// Shares a value.
+    pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
 }
