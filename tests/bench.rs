@@ -28,6 +28,10 @@ use std::time::Instant;
 use clap::Parser;
 use harness::federation::{Federation, Policy};
 
+/// As in the services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Medians of a federation of 33 nodes beside single-process DataFusion and DuckDB over the same files
 #[derive(Debug, Parser)]
 struct Arguments {

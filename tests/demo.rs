@@ -26,6 +26,10 @@ mod demo {
 
 use demo::{departure, guests, questions, stage, tour};
 
+/// As in the services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A complete federation on this machine: 33 boroughs, 8 charities, a coordinator, and a guided tour.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A question is thousands of small pieces of memory, asked for in one thread and given back in another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     jigsaw_node::cli::main()
 }
