@@ -123,6 +123,31 @@ fn members_take_their_dependencies_from_the_workspace() {
     none(&problems);
 }
 
+/// The name and version of every package of a lock file.
+fn locked(file: &str) -> Vec<(String, String)> {
+    let lock: toml::Table = text(&root().join(file)).parse().unwrap();
+    let word = |package: &toml::Value, key: &str| package[key].as_str().unwrap().to_owned();
+    let packages = lock["package"].as_array().unwrap().iter();
+    packages.map(|package| (word(package, "name"), word(package, "version"))).collect()
+}
+
+/// What is fuzzed is what runs.
+#[test]
+fn the_fuzzers_lock_what_the_workspace_locks() {
+    let (ours, fuzzers) = (locked("Cargo.lock"), locked("tests/fuzz/Cargo.lock"));
+    let beside = ["arbitrary", "jigsaw-fuzz", "libfuzzer-sys"];
+    let others = fuzzers.iter().filter(|package| !beside.contains(&package.0.as_str()));
+    let differ = others.clone().filter(|package| !ours.contains(package));
+    let missing = ours.iter().filter(|package| !fuzzers.contains(package));
+    let differ: Vec<String> =
+        differ.chain(missing).map(|(name, version)| format!("{name} {version}")).collect();
+    assert!(
+        differ.is_empty(),
+        "tests/fuzz/Cargo.lock is old: cp Cargo.lock tests/fuzz/ && cargo metadata --manifest-path tests/fuzz/Cargo.toml --format-version 1 > /dev/null\n{}",
+        differ.join("\n")
+    );
+}
+
 /// The node and the coordinator do not know each other: what both must agree on is in `proto`.
 #[test]
 fn parties_do_not_know_each_other() {

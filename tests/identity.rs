@@ -133,6 +133,17 @@ fn anew(request: &FragmentRequest, assertion: &str) -> FragmentRequest {
     }
 }
 
+/// A JSON Web Signature with an Ed25519 key.
+pub(crate) fn jws(key: &rcgen::KeyPair, typ: &str, claims: &serde_json::Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+    use rcgen::SigningKey as _;
+    let header = serde_json::json!({"alg": "EdDSA", "typ": typ}).to_string();
+    let signed = format!("{}.{}", B64.encode(header), B64.encode(claims.to_string()));
+    let signature = B64.encode(key.sign(signed.as_bytes()).unwrap());
+    format!("{signed}.{signature}")
+}
+
 fn token(federation: &Federation) -> String {
     fs::read_to_string(federation.token_file()).unwrap()
 }

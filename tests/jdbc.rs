@@ -6,10 +6,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
 use harness::data::{Scale, Synthetic, hex};
 use harness::federation::{Federation, Policy};
+use jigsaw_proto::wire::unix_ms;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::identity::jws;
 use crate::python::{recipes, with_files_of_recipes};
 
 /// Releases of `org.apache.arrow:flight-sql-jdbc-driver`, and the SHA-256 of their jars where it is known.
@@ -70,11 +74,30 @@ async fn the_jdbc_driver_works() {
     }
 }
 
+/// An issuer whose tokens are taken, one of them, and one that ended a minute ago.
+fn with_an_issuer(dir: &Path) {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let public = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.public_key_raw());
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": public}]});
+    fs::write(dir.join("jwks.json"), keys.to_string()).unwrap();
+    let now = unix_ms() / 1000;
+    for (name, expires) in [("issued", now + 600), ("expired", now - 60)] {
+        let claims = json!({"iss": "https://login.example", "aud": "coordinator", "sub": "carl", "iat": now - 120,
+            "exp": expires});
+        fs::write(dir.join(name), jws(&key, "at+jwt", &claims)).unwrap();
+    }
+    let file = dir.join("coordinator.toml");
+    let issuer = "\n[[access.issuer]]\nurl = \"https://login.example\"\naudience = \"coordinator\"\nkeys = \"jwks.json\"\n";
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(file, text + issuer).unwrap();
+}
+
 async fn check(jar: PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
     nodes.retain(|node| ["barnet", "camden", "croydon", "hackney"].contains(&node.id.as_str()));
-    let federation = Federation::builder(dir.path(), nodes).policy(Policy::Contract).start().await.unwrap();
+    let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract);
+    let federation = builder.edit(with_an_issuer).start().await.unwrap();
     let mut check = Command::new("java");
     check.arg("-cp").arg(jar).arg("--add-opens=java.base/java.nio=ALL-UNNAMED");
     check.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/JdbcCheck.java"));
@@ -82,7 +105,8 @@ async fn check(jar: PathBuf) {
     let files = with_files_of_recipes(&federation);
     let url = recipes("text").into_iter().find(|recipe| recipe.starts_with("jdbc:")).unwrap();
     let url = url.trim().replace("coordinator.example:50050", &federation.address().to_string());
-    check.arg(url).current_dir(files.path());
+    check.arg(url).arg(dir.path().join("issued")).arg(dir.path().join("expired"));
+    check.current_dir(files.path());
     check.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = check.spawn().unwrap();
     let mut said = BufReader::new(running.stdout.take().unwrap());

@@ -48,6 +48,9 @@ mod shell;
 /// Sessions keep what their owner set, for their owner; questions can be followed and cancelled by who asked them.
 mod sessions;
 
+/// Whether a party takes work can be asked, and says nothing of rows.
+mod health;
+
 /// Who asks is proved to the node, and signing in works.
 mod identity;
 

@@ -1,4 +1,4 @@
-//! Drivers that others wrote: Python with ADBC, pandas and polars; SQLAlchemy as Superset uses it.
+//! Drivers that others wrote: Python with ADBC, pandas, polars and DuckDB; SQLAlchemy as Superset uses it.
 #![cfg(test)]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Policy};
 
 /// What is installed into the test's own environment, below the build folder.
-const PACKAGES: &[&str] = &["adbc-driver-flightsql>=1.13,<2", "pandas>=2,<4", "polars>=1,<3", "pyarrow>=20"];
+const PACKAGES: &[&str] =
+    &["adbc-driver-flightsql>=1.13,<2", "duckdb>=1.4,<3", "pandas>=2,<4", "polars>=1,<3", "pyarrow>=20"];
 
 /// The recipe for Superset, which needs SQLAlchemy 1.4.
 const SQLALCHEMY: &[&str] =
@@ -131,7 +132,7 @@ async fn the_recipes_for_python_work_as_they_stand_in_the_readme() {
     let federation = federation(dir.path()).await;
     let files = with_files_of_recipes(&federation);
     let recipes = recipes("python");
-    assert_eq!(recipes.len(), 3, "pandas, polars, SQLAlchemy");
+    assert_eq!(recipes.len(), 4, "pandas, polars, DuckDB, SQLAlchemy");
     for recipe in recipes {
         let python = if recipe.contains("import sqlalchemy") { &sqlalchemy } else { &plain };
         let mut command = Command::new(python);

@@ -98,6 +98,7 @@ async fn a_conversation_completes_remembers_and_ends() {
     shell.interrupt();
     shell.keys("\x12refr");
     shell.wait_for("reverse-i-search)`refr': \\refresh");
+    expect_screen("history", &shell, &federation);
     shell.keys("\x07");
     shell.interrupt();
     shell.enter(" SELECT 'not kept';");
@@ -146,6 +147,9 @@ async fn ctrl_c_ends_the_question_and_not_the_shell() {
     federation.tap("camden").fault(Fault::None);
     shell.enter("SELECT 40 + 2 AS answer;");
     shell.wait_for("│     42 │");
+    shell.wait_for("1 row ·");
+    shell.wait_prompt();
+    expect_screen("cancelled", &shell, &federation);
     shell.enter("SELECT nonsense;");
     shell.wait_for("jigsaw: ");
     shell.wait_prompt();
@@ -165,6 +169,11 @@ async fn tables_fit_the_terminal_as_it_is_now() {
     shell.wait_prompt();
     expect_screen("narrow", &shell, &federation);
     shell.resize(30, 130);
+    shell.clear();
+    shell.enter("SELECT node, title, status, software FROM system.nodes ORDER BY node;");
+    shell.wait_for("6 rows ·");
+    shell.wait_prompt();
+    expect_screen("resized", &shell, &federation);
     shell.clear();
     shell.enter("\\nodes");
     shell.wait_for("6 rows ·");
@@ -211,6 +220,9 @@ async fn colours_are_shown_where_they_are_wanted() {
     shell.enter("SELECT NULL AS nothing;");
     shell.wait_for("1 row ·");
     shell.enter(&format!("{COUNT};"));
+    shell.wait_for("6 of 6 nodes answered");
+    shell.wait_prompt();
+    expect_screen("no_colour", &shell, &federation);
     shell.enter("\\chart map");
     shell.wait_for("- not in the answer");
     let coloured = shell.bytes().split('\x1b').skip(1).any(|escape| {
@@ -260,6 +272,12 @@ async fn pictures_are_drawn_of_the_last_answer_without_asking_again() {
     shell.enter("\\timing");
     shell.wait_for("timing        on");
     assert!(fs::read(&file).unwrap().starts_with(b"\x89PNG"));
+    let file = home.join("london.svg");
+    shell.enter(&format!("\\chart hex {}", file.display()));
+    shell.enter("\\timing");
+    shell.wait_for("timing        off");
+    let svg = fs::read_to_string(&file).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("Cam"), "{svg:.300}");
     assert_eq!(federation.audit("camden").len(), asked, "the node was asked again");
 }
 

@@ -152,6 +152,7 @@ pub(crate) struct Query {
 pub(crate) enum Chart {
     Bar,
     Line,
+    #[value(alias = "hex")]
     Map,
 }
 

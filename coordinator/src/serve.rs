@@ -39,12 +39,14 @@ pub async fn run(
     let service = Service::new(engine, access, timeout, session_idle, limits);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let answering =
-        server(&front)?.add_service(service.server()).serve_with_incoming_shutdown(incoming, async {
-            shutdown.await;
-            // Nobody listens any more only when serving has ended.
-            _ = stopping.send(());
-        });
+    let (readiness, health) = jigsaw_proto::health::service();
+    let services = server(&front)?.add_service(service.server()).add_service(health);
+    let answering = services.serve_with_incoming_shutdown(incoming, async {
+        shutdown.await;
+        drop(readiness);
+        // Nobody listens any more only when serving has ended.
+        _ = stopping.send(());
+    });
     let refreshing = async {
         loop {
             tokio::time::sleep(REFRESH).await;

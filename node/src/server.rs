@@ -1,5 +1,5 @@
 //! Arrow Flight in, Arrow Flight out. It identifies the peer, hands the ticket to the pipeline and sends what comes back; it
-//! decides nothing.
+//! decides nothing. Beside it, whether the node takes work: that is about the process, and about nothing it holds.
 
 mod narrow;
 
@@ -49,6 +49,11 @@ pub(crate) async fn serve(
     let service = FlightServiceServer::new(NodeService { node })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let (readiness, health) = jigsaw_proto::health::service();
+    let shutdown = async move {
+        shutdown.await;
+        drop(readiness);
+    };
     Server::builder()
         .tcp_nodelay(true)
         .max_concurrent_streams(Some(MAX_STREAMS))
@@ -56,6 +61,7 @@ pub(crate) async fn serve(
         .tls_config(tls.server())
         .map_err(Error::Tls)?
         .add_service(service)
+        .add_service(health)
         .serve_with_incoming_shutdown(
             tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,

@@ -12,6 +12,7 @@
 //! * [`wire`] – requests as bytes, the protocol version
 //! * [`identity`] – who asks: tokens and signed statements, and what makes them good
 //! * [`pace`] – how much one principal may ask
+//! * [`health`] – whether a process takes work
 //! * [`tls`] – the one way to open or accept a channel
 //! * [`proven`] – what both services share between their calls
 
@@ -21,6 +22,7 @@ pub mod expr;
 pub mod fragment;
 pub mod function;
 pub mod generated;
+pub mod health;
 pub mod humidity;
 pub mod id;
 pub mod identity;

@@ -1,7 +1,7 @@
 // What BI tools rely on that speak JDBC (DBeaver, Tableau, Metabase): the Arrow Flight SQL driver, driven as they drive it.
 // Run by the promise `jdbc`.
 //
-// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL
+// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL ISSUED_FILE EXPIRED_FILE
 //
 // When all else is done it prints "stop the server" and waits for a line: then the server must be gone.
 
@@ -70,6 +70,11 @@ public final class JdbcCheck {
         // Left open: the driver closes its channel before it says goodbye for a connection with a catalog, and fails of itself.
         statements(connect(Map.of("token", token, "catalog", "jigsaw")));
         fails("another catalog", () -> connect(Map.of("token", token, "catalog", "elsewhere")), "catalog");
+        try (Connection connection = connect(Map.of("token", Files.readString(Path.of(arguments[4]))))) {
+            statements(connection);
+        }
+        String expired = Files.readString(Path.of(arguments[5]));
+        fails("an expired token", () -> statements(connect(Map.of("token", expired))), "has expired");
         fails("a wrong token", () -> statements(connect(Map.of("token", "wrong"))), "token");
         fails("a wrong password", () -> connect(Map.of("user", "ada", "password", "wrong")), "token");
         fails("another's name", () -> connect(Map.of("user", "eve", "password", token)), "token");

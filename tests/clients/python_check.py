@@ -1,4 +1,4 @@
-"""What Python analysts rely on: ADBC's DB-API, pandas, polars. Run by the promise `python`.
+"""What Python analysts rely on: ADBC's DB-API, pandas, polars, DuckDB over them. Run by the promise `python`.
 
 Usage: python_check.py HOST:PORT CA_FILE TOKEN_FILE
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
+import duckdb
 import pandas
 import polars
 import pyarrow
@@ -134,6 +135,38 @@ def frames(connection, rows):
     assert frame["name"].to_list() == ["Camden"], frame
 
 
+def beside_own_tables(connection, rows):
+    """DuckDB reads an answer as it streams in, beside a table of the analyst's own."""
+    duck = duckdb.connect()
+    duck.execute("CREATE TABLE insulation (wall_type TEXT, insulated BOOLEAN)")
+    duck.execute("INSERT INTO insulation VALUES ('cavity insulated', true), ('solid brick', false)")
+    with connection.cursor() as cursor:
+        cursor.execute(WALLS)
+        walls = cursor.fetch_record_batch()
+        joined = duck.sql("SELECT insulated, SUM(homes)::BIGINT FROM walls JOIN insulation USING (wall_type) GROUP BY ALL")
+        found = dict(joined.fetchall())
+    homes = dict(rows)
+    assert found == {True: homes["cavity insulated"], False: homes["solid brick"]}, found
+
+
+def followed(connection, rows):
+    """A question that is polled, until there is something to fetch."""
+    with connection.cursor() as cursor:
+        statement = cursor.adbc_statement
+        statement.set_options(**{"adbc.statement.exec.incremental": "true"})
+        found, polls = [], 0
+        while not found:
+            found, schema = cursor.adbc_execute_partitions(WALLS)
+            assert schema.names == ["wall_type", "homes"], schema
+            polls += 1
+            assert polls < 100, "it never ends"
+        assert len(found) == 1, found
+        assert statement.get_option_float("adbc.statement.exec.progress") == 1.0
+        assert cursor.adbc_execute_partitions(WALLS)[0] == [], "there is nothing more"
+        cursor.adbc_read_partition(found[0])
+        assert cursor.fetchall() == rows
+
+
 def cancel(connection):
     """A statement that is cancelled ends, and leaves its connection usable."""
     many = "SELECT a.name FROM ref_borough AS a, ref_borough AS b, ref_borough AS c, ref_borough AS d"
@@ -184,6 +217,8 @@ def main():
         frames(connection, rows)
         errors(connection, address, ca)
         cancel(connection)
+        beside_own_tables(connection, rows)
+        followed(connection, rows)
     cell_status(address, ca, token)
     sessions(address, ca, token)
     with connect(address, ca, token, user="ada") as connection:

@@ -10,6 +10,8 @@ use jigsaw_proto::wire::FragmentRequest;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+mod polled;
+
 use super::{NODE, PURPOSE, WALLS, anew, jigsaw, last_asked, made_key, sent, start, token};
 
 const OTHER: &str =

@@ -8,13 +8,19 @@ use arrow_flight::flight_service_client::FlightServiceClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harness::certificates::{Authority, Party};
-use harness::federation::Federation;
+use harness::data::{Scale, Synthetic};
+use harness::federation::{Federation, Policy};
+use harness::tap::Fault;
 use jigsaw_client::Exit;
+use jigsaw_proto::wire::FragmentRequest;
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-use super::{ACCESS, COORDINATOR, NODE, jigsaw, jigsaw_at, start, token as file_token};
+use super::{
+    ACCESS, COORDINATOR, NODE, anew, configured, jigsaw, jigsaw_at, last_asked, sent, start,
+    token as file_token,
+};
 use crate::python::{Environment, run};
 
 /// `correct horse battery`, hashed by another implementation (`argon2-cffi` 25.1, which stands on the reference code in C).
@@ -187,4 +193,48 @@ async fn nobody_asks_faster_than_the_limits() {
         at(Code::ResourceExhausted, "30 requests a minute are taken from one principal: ask again in"),
         "{refused:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_more_at_once_than_the_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(COORDINATOR), "[limits]\nconcurrent = 2\n").unwrap();
+    fs::write(dir.path().join(NODE), "[limits]\nconcurrent = 1\n").unwrap();
+    let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
+    nodes.retain(|node| ["camden", "hackney"].contains(&node.id.as_str()));
+    let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract);
+    let federation = builder.tap(["camden"]).edit(configured).start().await.unwrap();
+    let sql = |column: &str| format!("SELECT {column}, COUNT(*) FROM property GROUP BY {column}");
+    federation.sql(&sql("ward")).await.unwrap();
+
+    // Two questions wait for a line that stalls; there is no room for a third at the coordinator, until they have ended.
+    federation.tap("camden").fault(Fault::Stall);
+    let (first, second) = (sql("wall_type"), sql("epc_band"));
+    let waiting = async { futures::join!(federation.sql(&first), federation.sql(&second)) };
+    let third = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let third = federation.sql(&sql("built_band")).await;
+        federation.tap("camden").fault(Fault::None);
+        third
+    };
+    let (waited, third) = futures::join!(waiting, third);
+    let refused = third.unwrap_err();
+    assert_eq!(refused.code, Code::ResourceExhausted, "{refused}");
+    assert!(refused.message.contains("2 requests of one principal run at once"), "{refused}");
+    // At a node that takes one at once, of whoever the coordinator says asks, the two may have met; nothing else kept them.
+    for answer in [waited.0, waited.1] {
+        assert!(answer.is_ok() || answer.is_err_and(|problem| problem.message.contains("N11")));
+    }
+    assert!(federation.sql(&sql("built_band")).await.is_ok(), "the room is given back");
+
+    // A coordinator that keeps to no limit meets the node's own.
+    let (request, _) = last_asked(&federation, "hackney");
+    let bob = FragmentRequest { principal: "bob".to_owned(), ..request };
+    let many = (0..48).map(|_| anew(&bob, "")).collect::<Vec<_>>();
+    let answers = futures::future::join_all(many.iter().map(|one| sent(&federation, "hackney", one))).await;
+    let refused = answers.iter().filter(|answer| answer.contains("1 requests of one principal run at once"));
+    assert!(refused.clone().all(|answer| answer.starts_with("N11")), "{answers:?}");
+    assert!(refused.count() > 0, "48 requests at once were all taken: {answers:?}");
+    assert!(answers.iter().any(|answer| answer == "released"), "{answers:?}");
+    assert_eq!(sent(&federation, "hackney", &anew(&bob, "")).await, "released", "the room is given back");
 }

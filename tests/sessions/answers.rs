@@ -205,11 +205,25 @@ async fn an_error_has_the_code_that_drivers_map_and_an_id_to_ask_about() {
             [Code::InvalidArgument, Code::Unimplemented].contains(&refused.code()),
             "{garbage:?}: {refused}"
         );
+        assert!(!refused.message().contains("DecodeError"), "{garbage:?}: {refused}");
         let request = ada.request(Ticket::new(garbage.to_vec()));
         let refused = ada.flight().do_get(request).await.err().unwrap();
         let codes = [Code::InvalidArgument, Code::Unimplemented, Code::NotFound];
         assert!(codes.contains(&refused.code()), "{garbage:?}: {refused}");
+        assert!(!refused.message().contains("DecodeError"), "{garbage:?}: {refused}");
     }
+    // What is no question has an id to ask about as well, and each its own.
+    ada.headers = vec![("x-jigsaw-timeout", "soon")];
+    let (one, two) = (ada.plan("SELECT 1").await.unwrap_err(), ada.plan("SELECT 1").await.unwrap_err());
+    ada.headers.clear();
+    let nobody = Visitor::new(&federation, "no token of anybody").plan("SELECT 1").await.unwrap_err();
+    let action = ada.act("no.such.action", vec![]).await.unwrap_err();
+    let ids = [&one, &two, &nobody, &action].map(|status| {
+        let id = status.metadata().get("x-query-id").unwrap_or_else(|| panic!("{status}"));
+        id.to_str().unwrap().to_owned()
+    });
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{ids:?}");
+    assert_eq!((nobody.code(), one.code()), (Code::Unauthenticated, Code::InvalidArgument));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,6 +91,11 @@ impl QueryContext {
         self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether anything proves the principal to nodes.
+    pub(crate) fn proved(&self) -> bool {
+        !self.proof().is_empty()
+    }
+
     /// Holds the principal's room to ask for as long as the question is held.
     pub(crate) fn hold(&self, room: Room) {
         *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);

@@ -1,15 +1,21 @@
 //! Questions that are followed by polling: they run before they are fetched, and each poll says how far they are.
+//!
+//! A poll of a statement runs it at once. A poll of a ticket that was announced runs that question, so that an analyst who signs
+//! for nodes can announce it, sign what nodes will be asked, and bring the assertion with the first poll.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arrow_flight::sql::{
     Any, CommandPreparedStatementQuery, CommandStatementQuery, ProstMessageExt, TicketStatementQuery,
 };
 use arrow_flight::{FlightDescriptor, FlightInfo, PollInfo};
+use jigsaw_proto::refusal::RefusalCode;
 use prost::Message as _;
+use prost_types::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status};
 
@@ -17,6 +23,7 @@ use super::messages::{Batches, begun};
 use super::statement::info;
 use super::tickets::Question;
 use super::{Shared, status};
+use crate::auth::Caller;
 use crate::dispatch::{Progress, QueryContext};
 use crate::query::Planned;
 
@@ -41,6 +48,26 @@ enum State {
 impl fmt::Debug for Ahead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ahead(ended: {})", *self.ended.borrow())
+    }
+}
+
+/// What runs ahead of being fetched, once a poll has started it. All who hold the question hold the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lead(Arc<Mutex<Option<Arc<Ahead>>>>);
+
+impl Lead {
+    /// What runs, if anything does.
+    pub(super) fn running(&self) -> Option<Arc<Ahead>> {
+        locked(&self.0).clone()
+    }
+
+    /// Starts what does not run yet.
+    fn start(&self, start: impl FnOnce() -> Result<Ahead, Status>) -> Result<(), Status> {
+        let mut running = locked(&self.0);
+        if running.is_none() {
+            *running = Some(Arc::new(start()?));
+        }
+        Ok(())
     }
 }
 
@@ -124,29 +151,46 @@ impl Shared {
             let question = self.tickets.question(&handle, &principal)?;
             (handle, question)
         } else {
-            let mut question = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {
+            let question = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {
                 self.question(&query.query, principal, request).await?
             } else if let Ok(Some(query)) = command.unpack::<CommandPreparedStatementQuery>() {
                 self.question_prepared(&query.prepared_statement_handle, principal, request)?
             } else {
                 return Ok(None);
             };
-            if question.command.is_none() {
-                question.ahead = Some(Arc::new(Ahead::start(self, &question.planned, &question.context)?));
-            }
+            self.lead(&question, request)?;
             (self.tickets.announce(question.clone())?, question)
         };
+        self.lead(&question, request)?;
         self.follow(&handle, &question).await.map(Some)
+    }
+
+    /// Runs a question that does not run yet, with the proof that the call brings.
+    fn lead<T>(&self, question: &Question, request: &Request<T>) -> Result<(), Status> {
+        if question.command.is_some() {
+            return Ok(());
+        }
+        question.ahead.start(|| {
+            question.context.prove(Caller::proof(request));
+            Ahead::start(self, &question.planned, &question.context)
+        })
     }
 
     async fn follow(&self, handle: &str, question: &Question) -> Result<Response<PollInfo>, Status> {
         let ticket = TicketStatementQuery { statement_handle: handle.to_owned().into() };
         let again = FlightDescriptor::new_cmd(ticket.as_any().encode_to_vec());
-        if let Some(ahead) = &question.ahead {
+        if let Some(ahead) = question.ahead.running() {
             let progress = ahead.news(&question.context).await;
-            if !ahead.ready().inspect_err(|_| self.tickets.forget(handle))? {
+            let ready = ahead.ready().inspect_err(|_| self.tickets.forget(handle));
+            if !ready.map_err(|status| unproved(status, &question.context))? {
                 let info = info(question, again.clone(), None)?;
-                return Ok(polled(info, Some(again), fraction(&progress)));
+                let ends = question.context.deadline().saturating_duration_since(Instant::now());
+                return Ok(Response::new(PollInfo {
+                    info: Some(info),
+                    flight_descriptor: Some(again),
+                    progress: Some(fraction(&progress)),
+                    expiration_time: Some(Timestamp::from(SystemTime::now() + ends)),
+                }));
             }
         }
         Ok(at_once(info(question, again, Some(handle))?))
@@ -160,16 +204,24 @@ fn fraction(progress: &Progress) -> f64 {
     if asked > 0.0 { (answered / asked).min(0.99) } else { 0.0 }
 }
 
-fn polled(info: FlightInfo, again: Option<FlightDescriptor>, progress: f64) -> Response<PollInfo> {
+/// The last poll, which may be the first: a metadata command takes no time.
+pub(super) fn at_once(info: FlightInfo) -> Response<PollInfo> {
     Response::new(PollInfo {
         info: Some(info),
-        flight_descriptor: again,
-        progress: Some(progress),
+        flight_descriptor: None,
+        progress: Some(1.0),
         expiration_time: None,
     })
 }
 
-/// The last poll, which may be the first: a metadata command takes no time.
-pub(super) fn at_once(info: FlightInfo) -> Response<PollInfo> {
-    polled(info, None, 1.0)
+/// A node that wants a proof has refused, and the polls brought none: how to bring one.
+fn unproved(status: Status, context: &QueryContext) -> Status {
+    if context.proved() || !status.message().contains(RefusalCode::NotProved.as_str()) {
+        return status;
+    }
+    let message = format!(
+        "{}; a poll runs its question at once: to sign it, announce it with GetFlightInfo, sign, and poll its ticket with the assertion",
+        status.message()
+    );
+    Status::with_metadata(status.code(), message, status.metadata().clone())
 }

@@ -14,6 +14,8 @@ use super::following::at_once;
 use super::listing::{Flights, path, question};
 use super::prepared::encoded;
 use super::sessions::{Visit, cookie};
+use super::status::QUERY_ID;
+use super::tickets::query_id;
 use super::{Service, principal, status};
 use crate::auth::Signs;
 
@@ -39,91 +41,134 @@ impl FlightService for Front {
     type DoExchangeStream = <Service as FlightService>::DoExchangeStream;
 
     async fn get_schema(&self, mut request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        self.enter(&mut request).await?;
-        self.0.schema(request).await
+        let answer = async {
+            self.enter(&mut request).await?;
+            self.0.schema(request).await
+        };
+        answer.await.map_err(identified)
     }
 
     async fn poll_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let visit = self.enter(&mut request).await?;
-        let principal = principal(&request)?;
-        let mut response = match self.0.shared.poll(principal, &request).await? {
-            Some(response) => response,
-            None => at_once(self.0.get_flight_info(request).await?.into_inner()),
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let principal = principal(&request)?;
+            let mut response = match self.0.shared.poll(principal, &request).await? {
+                Some(response) => response,
+                None => at_once(self.0.get_flight_info(request).await?.into_inner()),
+            };
+            visit.leave(&mut response);
+            Ok(response)
         };
-        visit.leave(&mut response);
-        Ok(response)
+        answer.await.map_err(identified)
     }
 
     async fn handshake(
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Self::HandshakeStream> {
-        self.0.handshake(request).await
+        self.0.handshake(request).await.map_err(identified)
     }
 
     /// Every table, named by its path.
     async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Flights> {
-        self.enter(&mut request).await?;
-        principal(&request)?;
-        self.0.shared.flights(&request.get_ref().expression)
+        let answer = async {
+            self.enter(&mut request).await?;
+            principal(&request)?;
+            self.0.shared.flights(&request.get_ref().expression)
+        };
+        answer.await.map_err(identified)
     }
 
     async fn get_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        let visit = self.enter(&mut request).await?;
-        let mut response = match path(request.get_ref()).map(question).transpose()? {
-            Some(sql) => {
-                let principal = principal(&request)?;
-                self.0.shared.announce(&sql, principal, request).await?
-            }
-            None => self.0.get_flight_info(request).await?,
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let mut response = match path(request.get_ref()).map(question).transpose()? {
+                Some(sql) => {
+                    let principal = principal(&request)?;
+                    self.0.shared.announce(&sql, principal, request).await?
+                }
+                None => self.0.get_flight_info(request).await?,
+            };
+            visit.leave(&mut response);
+            Ok(response)
         };
-        visit.leave(&mut response);
-        Ok(response)
+        answer.await.map_err(identified)
     }
 
     async fn do_get(&self, mut request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        let visit = self.enter(&mut request).await?;
-        let mut response = self.0.do_get(request).await?;
-        visit.leave(&mut response);
-        Ok(response)
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let mut response = self.0.do_get(request).await?;
+            visit.leave(&mut response);
+            Ok(response)
+        };
+        answer.await.map_err(identified)
     }
 
     async fn do_put(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
-        let visit = self.enter(&mut request).await?;
-        let mut response = self.0.do_put(request).await?;
-        visit.leave(&mut response);
-        Ok(response)
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let mut response = self.0.do_put(request).await?;
+            visit.leave(&mut response);
+            Ok(response)
+        };
+        answer.await.map_err(identified)
     }
 
     async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
-        let visit = self.enter(&mut request).await?;
-        let principal = principal(&request)?;
-        let mut response = match request.get_ref().r#type.as_str() {
-            // Flight SQL's own reader of this one wants a method for it alone.
-            CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
-            BEGIN_SAVEPOINT | END_SAVEPOINT => return Err(status::no_savepoints()),
-            SUBSTRAIT => return Err(status::no_substrait()),
-            _ => self.0.do_action(request).await?,
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let principal = principal(&request)?;
+            let mut response = match request.get_ref().r#type.as_str() {
+                // Flight SQL's own reader of this one wants a method for it alone.
+                CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
+                BEGIN_SAVEPOINT | END_SAVEPOINT => return Err(status::no_savepoints()),
+                SUBSTRAIT => return Err(status::no_substrait()),
+                _ => self.0.do_action(request).await?,
+            };
+            visit.leave(&mut response);
+            Ok(response)
         };
-        visit.leave(&mut response);
-        Ok(response)
+        answer.await.map_err(identified)
     }
 
     async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        self.enter(&mut request).await?;
-        principal(&request)?;
-        self.0.list_actions(request).await
+        let answer = async {
+            self.enter(&mut request).await?;
+            principal(&request)?;
+            self.0.list_actions(request).await
+        };
+        answer.await.map_err(identified)
     }
 
     async fn do_exchange(
         &self,
         mut request: Request<Streaming<FlightData>>,
     ) -> Answer<Self::DoExchangeStream> {
-        let visit = self.enter(&mut request).await?;
-        let mut response = self.0.do_exchange(request).await?;
-        visit.leave(&mut response);
-        Ok(response)
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let mut response = self.0.do_exchange(request).await?;
+            visit.leave(&mut response);
+            Ok(response)
+        };
+        answer.await.map_err(identified)
     }
+}
+
+/// Every error has an id to ask about: that of its question, or else one of its own, which the log has. What cannot be decoded is
+/// told in a sentence, not in the decoder's terms.
+fn identified(mut status: Status) -> Status {
+    if status.message().starts_with("DecodeError") {
+        status = status::sql("what was sent is no command of Flight SQL: it cannot be decoded");
+    }
+    if !status.metadata().contains_key(QUERY_ID)
+        && let Ok(id) = query_id()
+        && let Ok(value) = id.as_str().parse()
+    {
+        tracing::info!(query = %id, code = ?status.code(), "a call was refused");
+        status.metadata_mut().insert(QUERY_ID, value);
+    }
+    status
 }
 
 impl Front {

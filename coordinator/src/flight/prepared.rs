@@ -14,6 +14,7 @@ use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
 use tonic::{Request, Response, Status};
 
+use super::following::Lead;
 use super::sessions::Visit;
 use super::tickets::{Question, Statement, query_id};
 use super::{Shared, command, status};
@@ -94,7 +95,7 @@ impl Shared {
         let command = command.map(settle).transpose()?;
         let context = Arc::new(self.context(principal, self.asked(request)?)?);
         context.prove(Caller::proof(request));
-        Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: None })
+        Ok(Question { planned: bound.unwrap_or(planned), context, command, ahead: Lead::default() })
     }
 
     /// The schema of what a statement answers, as it is sent.

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::cancelling::{CANCEL, RENEW};
 use super::command::{self, Command};
+use super::following::Lead;
 use super::options::Options;
 use super::session::{CLOSE, GET_OPTIONS, SET_OPTIONS};
 use super::sessions::Visit;
@@ -64,7 +65,7 @@ impl Shared {
             let planned = self.plans.plan(&self.engine, &context.principal, sql, form).await;
             planned.map_err(|error| status::of(&error, &context.id))?
         };
-        Ok(Question { planned, context, command, ahead: None })
+        Ok(Question { planned, context, command, ahead: Lead::default() })
     }
 
     /// The command that a statement is. What sets something opens a session, whose cookie goes with the answer.
@@ -99,6 +100,7 @@ impl Shared {
         request: &Request<Ticket>,
     ) -> Result<Response<Data>, Status> {
         let Question { planned, context, command, ahead } = self.tickets.take(ticket, principal)?;
+        let ahead = ahead.running();
         if command.is_none() && ahead.is_none() {
             self.admit(&context)?;
         }

@@ -7,6 +7,9 @@ use tonic::{Code, Status};
 
 use crate::query::QueryError;
 
+/// The header that has the id to ask about.
+pub(super) const QUERY_ID: &str = "x-query-id";
+
 /// The status of an error of one question.
 pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
     let (code, word) = match error {
@@ -21,7 +24,7 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
     };
     let mut status = with_word(Status::new(code, error.to_string()), word);
     if let Ok(id) = id.as_str().parse() {
-        status.metadata_mut().insert("x-query-id", id);
+        status.metadata_mut().insert(QUERY_ID, id);
     }
     status
 }
@@ -30,7 +33,7 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
 pub(super) fn too_much(limit: TooMuch, id: &QueryId) -> Status {
     let mut status = with_word(Status::resource_exhausted(limit.to_string()), "limits");
     if let Ok(id) = id.as_str().parse() {
-        status.metadata_mut().insert("x-query-id", id);
+        status.metadata_mut().insert(QUERY_ID, id);
     }
     status
 }

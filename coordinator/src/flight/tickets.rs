@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::command::Command;
-use super::following::Ahead;
+use super::following::Lead;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
@@ -43,7 +43,7 @@ pub(super) struct Question {
     /// carried out instead of a plan
     pub(super) command: Option<Command>,
     /// what runs already, where the question is followed by polling
-    pub(super) ahead: Option<Arc<Ahead>>,
+    pub(super) ahead: Lead,
 }
 
 /// A prepared statement, perhaps with its parameters.
