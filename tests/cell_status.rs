@@ -192,6 +192,52 @@ fn nodes(folder: &Path) -> Vec<NodeData> {
     written.into()
 }
 
+/// The same on dense grids: at a node that protects, no cell is told from a withheld one. Of the last category there is nobody.
+const DENSE: &[(&str, &[&str])] = &[
+    (
+        "SELECT category, COUNT(*) AS n FROM grant_paid GROUP BY category ORDER BY category",
+        &[
+            "a 42 rounded 0 0",
+            "b 28 rounded 0 0",
+            "c 2 partial 2 0",
+            "d 10 partial 1 0",
+            "e 1 partial 2 0",
+            "f - withheld 2 0",
+        ],
+    ),
+    (
+        "SELECT node, category, SUM(cost) AS cost FROM grant_paid WHERE category IN ('a', 'd') \
+         GROUP BY node, category HAVING SUM(cost) IS NOT NULL ORDER BY node, category",
+        &["camden a 200.00 rounded 0 0", "hackney a 150.00 rounded 0 0", "lambeth a 70.00 exact 0 0"],
+    ),
+    ("SELECT COUNT(*) AS n FROM grant_paid", &["88 rounded 0 0"]),
+    (
+        "SELECT COUNT(*) AS n FROM (SELECT category FROM grant_paid WHERE node = 'camden' GROUP BY category) AS t",
+        &["6 exact 0 0"],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_dense_grids_every_cell_says_it_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let codes = "description = \"What for.\"\ncodes = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]";
+    let contract = CONTRACT.replace("description = \"What for.\"", codes);
+    let builder = Federation::builder(dir.path(), nodes(dir.path())).policy(Policy::Contract);
+    let builder = builder.contracts([("grant_paid".to_owned(), contract)]).edit(|folder| {
+        protecting(folder);
+        for node in ["camden", "hackney"] {
+            let file = folder.join(node).join("node.toml");
+            let text = fs::read_to_string(&file).unwrap();
+            let guard = "overlap_guard = false";
+            fs::write(file, text.replace(guard, &format!("{guard}\ngrid = \"dense\""))).unwrap();
+        }
+    });
+    let federation = builder.start().await.unwrap();
+    for (sql, expected) in DENSE {
+        assert_eq!(all(&federation.sql_with(sql, STATUS).await.unwrap()), *expected, "{sql}");
+    }
+}
+
 /// The rows as words; NULL is a dash.
 fn rows(batches: &[RecordBatch], columns: usize) -> Vec<String> {
     let row = |batch: &RecordBatch, row: usize| {

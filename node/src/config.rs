@@ -307,6 +307,12 @@ pub struct PolicyWords {
     pub conditions: Option<Spanned<Conditions>>,
     /// what it answers on one day; default: 1000 aggregates if it is protected, or the contract's number if that is less
     pub budget: Option<BudgetWords>,
+    /// `dense`: answers have every cell that the contract's codes span; default: the groups that are shown
+    pub grid: Option<Spanned<GridWord>>,
+    /// bounds of measures, within the contract's: values outside count as the bound next to them
+    pub bounds: Option<BTreeMap<Spanned<String>, Spanned<(f64, f64)>>>,
+    /// measures whose quantiles may be asked for; default: none
+    pub quantiles: Option<Vec<Spanned<String>>>,
     /// how much of a cell may be one or two entities' own
     pub dominance: Option<Spanned<DominanceWords>>,
     /// columns whose value must not be told of everybody in a group
@@ -318,6 +324,16 @@ pub struct PolicyWords {
     pub overlap_guard: Option<bool>,
     /// answers leave at multiples of so many milliseconds; 0: at once
     pub tick_milliseconds: Option<u64>,
+}
+
+/// `grid`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GridWord {
+    /// the groups that are shown
+    Sparse,
+    /// every cell that the contract's codes span
+    Dense,
 }
 
 /// `dominance`

@@ -9,6 +9,7 @@
 //! | `R13P` | [`perturbation`] | counts are perturbed by cell key, where the policy has a table |
 //! | `R13` | [`rounding`] | counts are rounded to the base, sums to base × step, moments to 3 digits; a mean is that of the rounded sum and count |
 //! | `R14`–`R16` | [`overlap`] | figures that would tell of a few people beside earlier ones show those, or nothing |
+//! | `R12` | [`grid`] | an answer has every cell of its grid, where the policy says so |
 //!
 //! A withheld cell is NULL, whatever the rule: small, dominated and overlapping look the same, and so do small and absent groups.
 //! An open release is left as it is.
@@ -16,6 +17,7 @@
 mod cells;
 mod class;
 mod dominance;
+mod grid;
 mod overlap;
 pub mod perturbation;
 pub mod policy;
@@ -187,8 +189,13 @@ fn protected(
     perturbation::apply(&mut cells, &by.secret);
     rounding::apply(&mut cells);
     let told = by.guard.apply(&mut cells)?;
-    let fired = cells.fired().clone();
-    let batch = ordered(&cells.into_batch()?, approved.fragment().keys.len())?;
+    let (batch, fired) = match approved.grid() {
+        Some(axes) => grid::dense(cells, axes, by.node.as_str())?,
+        None => {
+            let fired = cells.fired().clone();
+            (ordered(&cells.into_batch()?, approved.fragment().keys.len())?, fired)
+        }
+    };
     // Files that have changed since may be the ones that were read.
     if let Some(told) = told.filter(|_| question.words == words(approved)) {
         let answer = Answer { batch: batch.clone(), fired: fired.clone(), took: question.begun.elapsed() };
@@ -211,6 +218,7 @@ fn rules(approved: &Approved) -> Vec<&'static str> {
         ("R14", approved.is_guarded()),
         ("R15", approved.is_guarded()),
         ("R16", approved.is_guarded()),
+        ("R12", approved.grid().is_some()),
     ]
     .into_iter()
     .filter_map(|(rule, applied)| applied.then_some(rule))

@@ -4,8 +4,10 @@
 //! of the engine's own ever leaves this module.
 
 mod bounds;
+mod clamp;
 mod contributors;
 mod expr;
+mod fixed_point;
 mod formula;
 mod guarded;
 mod holders;

@@ -2,11 +2,13 @@
 //! decides nothing. Beside it, whether the node takes work: that is about the process, and about nothing it holds.
 
 mod narrow;
+mod padding;
 
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
@@ -70,7 +72,7 @@ pub(crate) async fn serve(
         .map_err(Error::Serve)
 }
 
-/// The messages of a release: its schema, its rows, and its manifest with the last of them.
+/// The messages of a release: its schema, its rows, and its manifest with the last of them, filled up to one of a few sizes.
 ///
 /// Only a [`Release`] can be sent:
 /// ```
@@ -98,18 +100,34 @@ pub fn messages(release: &Release) -> Result<Vec<FlightData>, ArrowError> {
     let mut dictionaries = DictionaryTracker::new(false);
     let mut context = IpcWriteContext::default();
     let mut messages = vec![schema];
-    let rows = rows_per_message(batch.get_array_memory_size(), batch.num_rows());
+    let mut parts: Vec<RecordBatch> = vec![];
+    let rows = rows_per_message(batch.columns().iter().map(bytes).sum(), batch.num_rows());
     let mut from = 0;
     while from < batch.num_rows() {
         let part = batch.slice(from, rows.min(batch.num_rows() - from));
         let (_, encoded) = generator.encode(&part, &mut dictionaries, &options, &mut context)?;
         messages.push(encoded.into());
+        parts.push(part);
         from += rows;
     }
-    if let Some(last) = messages.last_mut() {
-        last.app_metadata = release.manifest().encode().into();
+    let manifest = release.manifest();
+    if manifest.mode == ReleaseMode::Protected {
+        let full = padding::full(&messages, &parts, manifest);
+        padding::fill(&mut messages, manifest, full);
+    } else if let Some(last) = messages.last_mut() {
+        last.app_metadata = manifest.encode().into();
     }
     Ok(messages)
+}
+
+/// So many bytes as the values of a column take: not what was set aside for groups that are not shown.
+fn bytes(column: &ArrayRef) -> usize {
+    let texts = column.as_string_opt::<i32>().and_then(|texts| {
+        let (first, last) = (texts.value_offsets().first()?, texts.value_offsets().last()?);
+        usize::try_from(last - first).ok()
+    });
+    let width = column.data_type().primitive_width().unwrap_or(size_of::<i32>());
+    column.len() * width + texts.unwrap_or(0)
 }
 
 /// So many rows that a message stays near 1 MiB.

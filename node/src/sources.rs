@@ -29,13 +29,13 @@ use crate::settings::DatasetSettings;
 /// One dataset under its policy.
 pub(crate) struct Dataset {
     opened: Arc<Opened>,
+    visible: Contract,
     policy: Policy,
 }
 
 /// A dataset's source, mapped to its contract.
 struct Opened {
     contract: Contract,
-    visible: Contract,
     contract_text: String,
     provider: Arc<dyn TableProvider>,
     files: location::Files,
@@ -89,17 +89,17 @@ impl Dataset {
     }
 
     fn of(settings: DatasetSettings, provider: Arc<dyn TableProvider>, files: location::Files) -> Self {
-        let mut visible = settings.contract.clone();
-        visible.columns.retain(|column| column.role != Role::Hidden);
         let DatasetSettings { contract, contract_text, policy, .. } = settings.clone();
         let (kept, reading) = (kept::Kept::default(), reading(&settings));
-        let opened = Opened { contract, visible, contract_text, provider, files, kept, settings, reading };
-        Self { opened: Arc::new(opened), policy }
+        let visible = visible(&contract, &policy);
+        let opened = Opened { contract, contract_text, provider, files, kept, settings, reading };
+        Self { opened: Arc::new(opened), visible, policy }
     }
 
     /// The same rows under another policy.
     pub(crate) fn under(&self, policy: Policy) -> Self {
-        Self { opened: Arc::clone(&self.opened), policy }
+        let visible = visible(&self.opened.contract, &policy);
+        Self { opened: Arc::clone(&self.opened), visible, policy }
     }
 
     /// Whether settings, which may have another policy, read the same rows of the same files.
@@ -108,9 +108,9 @@ impl Dataset {
         own.source == settings.source && own.folder == settings.folder && *read == reading(settings)
     }
 
-    /// The contract without its hidden columns: what a fragment may name.
+    /// The contract without its hidden columns, and with the bounds of the policy: what a fragment may name.
     pub(crate) fn visible(&self) -> &Contract {
-        &self.opened.visible
+        &self.visible
     }
 
     pub(crate) fn contract(&self) -> &Contract {
@@ -164,6 +164,13 @@ impl Dataset {
             data_as_of: self.data_as_of(),
         }
     }
+}
+
+/// What a fragment may name of a contract, between which bounds.
+fn visible(contract: &Contract, policy: &Policy) -> Contract {
+    let mut visible = policy.measures().narrowed(contract.clone());
+    visible.columns.retain(|column| column.role != Role::Hidden);
+    visible
 }
 
 impl fmt::Debug for Dataset {

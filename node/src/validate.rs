@@ -6,6 +6,7 @@
 
 mod compared;
 mod cube;
+mod grid;
 mod roles;
 mod size;
 mod summand;
@@ -25,7 +26,9 @@ use crate::disclose::policy::budget::Budget;
 use crate::disclose::policy::rules::Dominance;
 use crate::sources::Dataset;
 
+pub(crate) use grid::Axis;
 pub(crate) use roles::{carries_right, counted_entities};
+pub(crate) use summand::clamped_to;
 
 /// A fragment that this node will run: the datasets exist, the types fit, and every column is used as its role allows.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub(crate) struct Approved {
     columns: Vec<(String, DataType)>,
     arguments: Vec<Option<DataType>>,
     steps: Vec<f64>,
+    units: Vec<f64>,
     datasets: BTreeMap<DatasetName, Arc<Dataset>>,
     kinds: Vec<String>,
     sources: Vec<roles::Sources>,
@@ -41,6 +45,7 @@ pub(crate) struct Approved {
     choices: Vec<roles::Sources>,
     filters: roles::Sources,
     aggregates: BTreeSet<String>,
+    grid: Option<Vec<Axis>>,
     agreements: BTreeSet<String>,
 }
 
@@ -86,16 +91,18 @@ pub(crate) fn validate(
             .map_err(|error| nonsense(&error))
     });
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    let roles::Checked { kinds, steps, sources, keys: key_sources, choices, filters } =
+    let roles::Checked { kinds, steps, units, sources, keys: key_sources, choices, filters } =
         roles::check(fragment, &datasets)?;
     compared::check(fragment, &datasets)?;
     let aggregates = cube::check(fragment, &datasets)?;
+    let grid = grid::check(fragment, &datasets)?;
     let fragment = fragment.clone();
     Ok(Approved {
         fragment,
         columns,
         arguments,
         steps,
+        units,
         datasets,
         kinds,
         sources,
@@ -103,6 +110,7 @@ pub(crate) fn validate(
         choices,
         filters,
         aggregates,
+        grid,
         agreements,
     })
 }
@@ -145,6 +153,11 @@ impl Approved {
     /// The step of the published figure of a measure.
     pub(crate) fn step(&self, measure: usize) -> f64 {
         self.steps.get(measure).copied().unwrap_or(1.0)
+    }
+
+    /// In how many units a measure that is a double is added up, for each 1 of it.
+    pub(crate) fn units(&self, measure: usize) -> f64 {
+        self.units.get(measure).copied().unwrap_or(1.0)
     }
 
     /// The strictest mode of the datasets read.
@@ -226,6 +239,11 @@ impl Approved {
     /// References of the data-sharing agreements under which it is asked, separated by `, `; empty: none was needed.
     pub(crate) fn agreement(&self) -> String {
         self.agreements.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The values of each key, where the answer has every cell of the grid that they span.
+    pub(crate) fn grid(&self) -> Option<&[Axis]> {
+        self.grid.as_deref()
     }
 
     /// Names of its aggregates, or of its groups alone: two that ask the same of the same cells have one name.

@@ -25,6 +25,8 @@ pub enum RefusalCode {
     ColumnComparison,
     /// `R06`: the policy does not allow this aggregate
     AggregateNotAllowed,
+    /// `R12`: the policy shows whole grids only, and the question's keys span none
+    NotOnGrid,
     /// `R22`: the join is not of a permitted form
     JoinNotAllowed,
     /// `R23`: rows of a protected dataset are made one for each group without an entity among the keys
@@ -59,13 +61,14 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// The whole list.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NoSuchDataset,
         Self::NotInLanguage,
         Self::EntityColumn,
         Self::ColumnRole,
         Self::ColumnComparison,
         Self::AggregateNotAllowed,
+        Self::NotOnGrid,
         Self::JoinNotAllowed,
         Self::InnerAggregate,
         Self::BudgetSpent,
@@ -120,6 +123,7 @@ impl RefusalCode {
             Self::ColumnRole => ("R04", Code::PermissionDenied),
             Self::ColumnComparison => ("R05", Code::PermissionDenied),
             Self::AggregateNotAllowed => ("R06", Code::PermissionDenied),
+            Self::NotOnGrid => ("R12", Code::PermissionDenied),
             Self::JoinNotAllowed => ("R22", Code::PermissionDenied),
             Self::InnerAggregate => ("R23", Code::PermissionDenied),
             Self::BudgetSpent => ("R24", Code::ResourceExhausted),

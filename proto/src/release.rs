@@ -60,6 +60,17 @@ pub struct Manifest {
 impl Manifest {
     /// The bytes of the last message's `app_metadata`.
     pub fn encode(&self) -> Vec<u8> {
+        self.words().encode_to_vec()
+    }
+
+    /// The same, filled up with so many zeros and so many empty fields: whoever reads it passes over them.
+    pub fn encode_filled(&self, zeros: usize, empty: usize) -> Vec<u8> {
+        let zeros = (zeros > 0).then(|| vec![0; zeros]);
+        let padding = zeros.into_iter().chain(std::iter::repeat_n(vec![], empty)).collect();
+        wire::Manifest { padding, ..self.words() }.encode_to_vec()
+    }
+
+    fn words(&self) -> wire::Manifest {
         let Self {
             node,
             query,
@@ -83,8 +94,8 @@ impl Manifest {
             withheld_cells,
             rules,
             data_as_of,
+            padding: vec![],
         }
-        .encode_to_vec()
     }
 
     /// Reads what [`Manifest::encode`] wrote.
@@ -104,6 +115,7 @@ impl Manifest {
             withheld_cells,
             rules,
             data_as_of,
+            padding: _,
         } = message;
         Ok(Self {
             node: node.try_into().map_err(|_| Malformed("the manifest's node id is not one"))?,

@@ -27,6 +27,7 @@ attacks! {
     "A03", "group by a near-unique column", "number of true groups", Analyst, Goal::Never, near_unique;
     "A10", "sum of a dominated cell", "income of the dominant, to 1 %", Analyst, Goal::Never, dominated;
     "A10b", "variance of a dominated cell", "income of the dominant, to 5 %", Analyst, Goal::Never, dominated_variance;
+    "A10d", "sum of a cell with one far beyond the bounds, less all others", "savings of the one, to 1 %", Both, Goal::Never, outlier;
     "A11", "count from sum and mean", "exact count of a cell", Coordinator, OF_FIVE, count_from_mean;
     "A14", "distinct count of few, sketch of many", "size of a small cell", Both, Goal::Never, distinct;
     "A16", "HAVING over what is not released", "that somebody is alone in a cell", Analyst, Goal::Never, having;
@@ -69,6 +70,19 @@ async fn dominated(target: &Target<'_>) -> Outcome {
         truth / 100.0,
         "AVG * COUNT",
     ))
+}
+
+/// Whoever knows what everybody else has knows what is left of the sum. Nobody dominates it: there are too many others.
+async fn outlier(target: &Target<'_>) -> Outcome {
+    let truth = target.people.target.savings as f64;
+    let total: i64 = target.people.rows[0].iter().map(|person| person.savings).sum();
+    let others = total as f64 - truth;
+    let sql = "SELECT SUM(savings) FROM {t} WHERE node = 'north'";
+    let shown = target.number(sql).await.map(|sum| sum - others);
+    let fragment = all(scan(target.dataset), vec![of(State::Sum, column("savings"))]);
+    let sent = target.measured("north", fragment).await.first().copied().flatten().map(|sum| sum - others);
+    let near_truth = |claim| number(claim, truth, truth / 100.0, sql);
+    near_truth(shown).or(near_truth(sent))
 }
 
 /// With one value far above the others, M2 ≈ x² (n − 1) / n.

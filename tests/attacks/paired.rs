@@ -73,7 +73,7 @@ const QUESTIONS: [&str; 46] = [
 ];
 
 /// A node with these people under that policy, or an open one; its files as old as any other's.
-async fn node(people: &[Person], policy: Option<&str>) -> (TempDir, Federation) {
+pub(super) async fn node(people: &[Person], policy: Option<&str>) -> (TempDir, Federation) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("north/data/people.csv");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -98,14 +98,14 @@ async fn node(people: &[Person], policy: Option<&str>) -> (TempDir, Federation) 
 }
 
 /// What an analyst is told: rows and caveats, or the whole refusal.
-async fn told(federation: &Federation, sql: &str) -> Result<(Rows, Vec<String>), String> {
+pub(super) async fn told(federation: &Federation, sql: &str) -> Result<(Rows, Vec<String>), String> {
     let answer = federation.sql(sql).await.map_err(|problem| problem.to_string())?;
     let caveats = answer.caveats().into_iter().map(str::to_owned).collect();
     Ok((rows(&answer.batches), caveats))
 }
 
 /// What left the node: for every fragment, the sizes of the messages in their order, and the manifest but for the question's id.
-async fn left(federation: &Federation) -> BTreeMap<String, Vec<String>> {
+pub(super) async fn left(federation: &Federation) -> BTreeMap<String, Vec<String>> {
     let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for recording in federation.tap("north").recordings() {
         for exchange in exchanges(&recording) {
@@ -123,7 +123,7 @@ async fn left(federation: &Federation) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The one more: nobody special.
-fn one_more(like: &Person) -> Person {
+pub(super) fn one_more(like: &Person) -> Person {
     Person {
         key: "fedcba9876543210".to_owned(),
         ward: Some("w1"),
@@ -250,8 +250,7 @@ async fn one_person_more(policy: &str, least: (usize, usize)) {
     assert!(problems.is_empty(), "{} changes that no rule allows\n{}", problems.len(), problems.join("\n"));
 }
 
-/// The change that a threshold makes: the tenth person of a group brings a row, and with it a longer message. A grid of all groups,
-/// always sent whole, would not show even that.
+/// The change that a threshold makes: the tenth person of a group brings a row. A dense grid does not show even that ([`super::grid`]).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tenth_person_of_a_group_brings_one_row_and_nothing_else() {
     let (mut less, _) = databases();

@@ -97,6 +97,15 @@ bounds = [0.0, 100.0]
 resolution = 0.01
 
 [[column]]
+name = "savings"
+type = "int64"
+role = "measure"
+description = "Savings."
+unit = "GBP"
+bounds = [0.0, 100000.0]
+resolution = 1.0
+
+[[column]]
 name = "full_name"
 type = "text"
 role = "hidden"
@@ -134,6 +143,8 @@ pub(super) struct Person {
     pub(super) condition: &'static str,
     pub(super) income: i64,
     pub(super) score: f64,
+    /// far below the bound, but for the target's, which are far above it
+    pub(super) savings: i64,
     pub(super) name: String,
 }
 
@@ -183,6 +194,7 @@ impl Maker {
             condition: self.pick(&["none", "none", "none", "none", "asthma", "diabetes", "epilepsy"]),
             income: self.random.random_range(20_000..100_000),
             score: f64::from(self.random.random_range(0..10_000)) / 100.0,
+            savings: i64::try_from(self.made).unwrap_or(0) * 7919 % 20_000,
         }
     }
 
@@ -199,6 +211,7 @@ impl Population {
             std::array::from_fn(|_| (0..PEOPLE).map(|_| maker.person()).collect());
         let target =
             Person { condition: maker.pick(&CONDITIONS), ..maker.north("w1", "z2", "x", TARGET_AGE) };
+        let target = Person { savings: 150_000 + 3 * target.income, ..target };
         let maybe = maker.pick(&[true, false]);
         // One more would be the tenth of their zone.
         let known = KNOWN_AGES.map(|age| maker.north("w2", "z5", "f", age));
@@ -297,11 +310,11 @@ fn of_csv(dataset: &'static str, file: &str) -> DatasetFiles {
 
 /// The rows as a file.
 pub(super) fn csv(rows: &[Person]) -> String {
-    let mut text = "person_key,ward,zone,sex,age,condition,income,score,full_name\n".to_owned();
+    let mut text = "person_key,ward,zone,sex,age,condition,income,score,savings,full_name\n".to_owned();
     for person in rows {
-        let Person { key, ward, zone, sex, age, condition, income, score, name } = person;
+        let Person { key, ward, zone, sex, age, condition, income, score, savings, name } = person;
         let ward = ward.unwrap_or_default();
-        _ = writeln!(text, "{key},{ward},{zone},{sex},{age},{condition},{income},{score},{name}");
+        _ = writeln!(text, "{key},{ward},{zone},{sex},{age},{condition},{income},{score},{savings},{name}");
     }
     text
 }

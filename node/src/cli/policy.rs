@@ -26,7 +26,7 @@ use crate::disclose::policy::budget::price;
 use crate::node::Datasets;
 use crate::settings;
 use crate::sources::Dataset;
-use crate::validate::validate;
+use crate::validate::{Approved, validate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -125,6 +125,12 @@ fn sentences(policy: &Policy, today: NaiveDate) -> Vec<String> {
                 .push(format!("R08: no figure to which fewer than {threshold} entities contribute is shown"));
             sentences.push(format!("R13: counts are rounded to {rounding}, sums to {rounding} × resolution"));
             sentences.push("R06: no MIN and no MAX".to_owned());
+            if policy.has_dense_grids() {
+                sentences.push(
+                    "R12: an answer has every cell that the contract's codes span, the others look withheld"
+                        .to_owned(),
+                );
+            }
             sentences.push(match policy.conditions() {
                 Conditions::Any => "R04: any condition over what the roles open to tests".to_owned(),
                 Conditions::Cube => {
@@ -135,6 +141,7 @@ fn sentences(policy: &Policy, today: NaiveDate) -> Vec<String> {
         }
     }
     sentences.extend(policy.filters().sentences());
+    sentences.extend(policy.measures().sentences());
     if let Some(budget) = policy.budget() {
         let cells = budget.cells_per_day();
         sentences
@@ -216,6 +223,10 @@ async fn verdict(request: &[u8], held: &Datasets, day: NaiveDate, groups: &BTree
             )
         }
     };
+    if approved.grid().is_some() {
+        terms.push_str(", with every cell of the grid (R12)");
+    }
+    terms.extend(bounded(&approved));
     let agreement = approved.agreement();
     if !agreement.is_empty() {
         terms = format!("{terms}, under {agreement}");
@@ -225,6 +236,20 @@ async fn verdict(request: &[u8], held: &Datasets, day: NaiveDate, groups: &BTree
         format!(", for {price} of the {} of {dataset} a day (R24)", budget.cells_per_day())
     }));
     Verdict::Answered(terms)
+}
+
+/// The bounds that policies set for what is aggregated.
+fn bounded(approved: &Approved) -> impl Iterator<Item = String> {
+    let measures = 0..approved.fragment().measures.len();
+    let sources: BTreeSet<String> = measures.flat_map(|measure| approved.sources(measure)).collect();
+    approved.datasets().into_iter().flat_map(move |dataset| {
+        let name = &dataset.visible().name;
+        let bounds = dataset.policy().measures().bounds().iter();
+        let bounds = bounds.filter(|(column, _)| sources.contains(&format!("{name}.{column}")));
+        bounds
+            .map(|(column, (low, high))| format!(", {column} between {low} and {high} (R13)"))
+            .collect::<Vec<_>>()
+    })
 }
 
 /// A fragment on one line.

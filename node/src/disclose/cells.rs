@@ -120,6 +120,26 @@ impl<'a> Cells<'a> {
         &self.fired
     }
 
+    /// The figures of these rows beside these keys; of no row, nothing.
+    pub(super) fn into_rows(
+        self,
+        keys: Vec<ArrayRef>,
+        rows: &[Option<usize>],
+    ) -> Result<RecordBatch, ArrowError> {
+        let measures = self.figures.iter().zip(self.raw.columns().columns().iter().skip(keys.len()));
+        let measures = measures.map(|(figures, column)| {
+            let figure = |row: &Option<usize>| figures.get((*row)?).copied().flatten();
+            let figures: Vec<Option<Figure>> = rows.iter().map(figure).collect();
+            column_of(&figures, column.data_type())
+        });
+        let columns = keys.into_iter().map(Ok).chain(measures).collect::<Result<_, _>>()?;
+        RecordBatch::try_new_with_options(
+            self.raw.columns().schema(),
+            columns,
+            &RecordBatchOptions::new().with_row_count(Some(rows.len())),
+        )
+    }
+
     /// What is left. A withheld cell is empty all the way down: the kernels that set a NULL leave the value in the buffer below
     /// it, and buffers are sent whole, so columns are made anew.
     pub(super) fn into_batch(self) -> Result<RecordBatch, ArrowError> {

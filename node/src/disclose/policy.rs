@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod filters;
 pub mod grants;
+pub mod measures;
 pub mod problem;
 pub mod rules;
 
@@ -21,6 +22,7 @@ use crate::config::PolicyWords;
 use budget::Budget;
 use filters::Filters;
 use grants::Grants;
+use measures::Measures;
 use problem::Problem;
 use rules::{Dominance, Rules};
 
@@ -38,6 +40,7 @@ pub struct Policy {
     rules: Rules,
     grants: Grants,
     filters: Filters,
+    measures: Measures,
     conditions: Conditions,
     budget: Option<Budget>,
 }
@@ -59,6 +62,7 @@ impl Policy {
             rules: Rules::new(words, contract, folder)?,
             grants: Grants::new(words.grant.as_ref())?,
             filters: Filters::new(words, contract)?,
+            measures: Measures::new(words, contract)?,
             conditions: conditions(words, contract)?,
             budget: Budget::of(words, contract)?,
         })
@@ -119,9 +123,14 @@ impl Policy {
         self.rules.tick
     }
 
+    /// Whether answers have every cell of a grid.
+    pub fn has_dense_grids(&self) -> bool {
+        self.rules.dense
+    }
+
     /// Whether a rule asks who is behind a cell, not just how many.
     pub fn names_holders(&self) -> bool {
-        let Rules { dominance, sensitive, perturbation, guarded, tick: _ } = &self.rules;
+        let Rules { dominance, sensitive, perturbation, guarded, tick: _, dense: _ } = &self.rules;
         dominance.is_some() || !sensitive.is_empty() || perturbation.is_some() || *guarded
     }
 
@@ -133,6 +142,11 @@ impl Policy {
     /// Which columns a question may test, and with what.
     pub fn filters(&self) -> &Filters {
         &self.filters
+    }
+
+    /// What it says of measures.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
     }
 
     /// Which sets of rows a question may ask about.
@@ -148,10 +162,12 @@ impl Policy {
     /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
     /// confirm a guess at them.
     pub fn hash(&self) -> String {
-        let Self { mode, threshold, rounding, rules, filters, conditions, budget: _, grants: _ } = self;
+        let Self { mode, threshold, rounding, rules, filters, measures, conditions, budget: _, grants: _ } =
+            self;
         let filters = if filters.is_empty() { String::new() } else { format!(" {filters:?}") };
+        let measures = if measures.is_empty() { String::new() } else { format!(" {measures:?}") };
         let (mode, conditions) = (mode.as_str(), conditions.as_str());
-        let said = format!("{mode} {threshold} {rounding} {conditions} {}{filters}", rules.said());
+        let said = format!("{mode} {threshold} {rounding} {conditions} {}{filters}{measures}", rules.said());
         let digest = Sha256::digest(said);
         digest.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
@@ -167,8 +183,9 @@ fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
         return Err(Problem::at(number, sentence));
     }
     let filters = words.compare_literals.is_some() || words.compare_columns.is_some();
-    if filters || words.max_in_list.is_some() || words.bins.is_some() {
-        let sentence = "compare_literals, compare_columns, max_in_list and bins have no meaning with release = \"open\": take them out";
+    let measures = words.bounds.is_some() || words.quantiles.is_some();
+    if filters || measures || words.max_in_list.is_some() || words.bins.is_some() {
+        let sentence = "compare_literals, compare_columns, max_in_list, bins, bounds and quantiles have no meaning with release = \"open\": take them out";
         return Err(Problem::at(&words.release, sentence));
     }
     Ok((0, 1))

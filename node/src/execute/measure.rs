@@ -16,6 +16,7 @@ use jigsaw_proto::types::DataType;
 use super::bounds;
 use super::contributors::Contributors;
 use super::expr::lower;
+use super::fixed_point::Units;
 use super::holdings::Holdings;
 use super::relation::Lowered;
 use crate::secret::Secret;
@@ -46,7 +47,11 @@ pub(super) fn aggregate(
     let mut outputs: Vec<PlanExpr> = (0..keys.len()).map(|index| col(format!("g{index}"))).collect();
     for (index, measure) in fragment.measures.iter().enumerate() {
         let protected = approved.mode() == ReleaseMode::Protected;
-        let rounding = protected.then(|| (approved.rounding(), approved.step(index)));
+        let rounding = protected.then(|| Rounding {
+            base: approved.rounding(),
+            step: approved.step(index),
+            units: approved.units(index),
+        });
         let (own, output) = state(&format!("s{index}"), measure, approved.argument_type(index), rounding)?;
         calls.extend(own);
         outputs.push(output.alias(format!("p{index}")));
@@ -63,13 +68,22 @@ pub(super) fn aggregate(
     input.plan.aggregate(keys, calls)?.project(outputs)?.build()
 }
 
-/// The aggregate calls of one state, named after `name`, and the state as an expression over them; a mean with the base and step
-/// of its rounding, where it is released under protection.
+/// How a measure is released under protection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounding {
+    base: u32,
+    step: f64,
+    /// a double is added up in units, of which so many are 1
+    units: f64,
+}
+
+/// The aggregate calls of one state, named after `name`, and the state as an expression over them; sums of doubles and means as they
+/// are released under protection.
 pub(super) fn state(
     name: &str,
     measure: &Measure,
     argument_type: Option<&DataType>,
-    rounding: Option<(u32, f64)>,
+    rounding: Option<Rounding>,
 ) -> Result<(Vec<PlanExpr>, PlanExpr)> {
     let filter = measure.filter.as_ref().map(lower).transpose()?;
     let filtered = |call: PlanExpr| match &filter {
@@ -91,10 +105,11 @@ pub(super) fn state(
             Ok((vec![call.alias(name)], col(name)))
         }
         (State::Mean, Some(argument)) => {
-            let Some((base, step)) = rounding else { return one(avg(argument)) };
-            let total = filtered(sum(argument.clone()))?.alias(name);
+            let Some(rounding) = rounding else { return one(avg(argument)) };
+            let units = Units::of(rounding.units).call(vec![argument.clone()]);
+            let total = filtered(sum(units))?.alias(name);
             let counted = filtered(count(argument))?.alias(format!("{name}n"));
-            Ok((vec![total, counted], rounded_mean(name, base, step)))
+            Ok((vec![total, counted], rounded_mean(name, rounding)))
         }
         (State::Min, Some(argument)) => one(min(argument)),
         (State::Max, Some(argument)) => one(max(argument)),
@@ -104,6 +119,10 @@ pub(super) fn state(
             Some(DataType::Int64) => {
                 let (calls, total) = one(sum(cast(argument, ArrowType::Decimal128(20, 0))))?;
                 Ok((calls, try_cast(total, ArrowType::Int64)))
+            }
+            Some(DataType::Float64) if let Some(Rounding { units, .. }) = rounding => {
+                let (calls, total) = one(sum(Units::of(units).call(vec![argument])))?;
+                Ok((calls, total / lit(units)))
             }
             _ => one(sum(argument)),
         },
@@ -118,11 +137,11 @@ pub(super) fn state(
 }
 
 /// The mean of a protected release is the rounded sum over the rounded count (`R13`): beside the sum, any other one would tell the count.
-fn rounded_mean(name: &str, base: u32, step: f64) -> PlanExpr {
+fn rounded_mean(name: &str, Rounding { base, step, units }: Rounding) -> PlanExpr {
     let nearest = |value: PlanExpr, unit: f64| round(vec![value / lit(unit)]) * lit(unit);
     let base = f64::from(base);
     let counted = nearest(cast(col(format!("{name}n")), ArrowType::Float64), base);
-    nearest(col(name), base * step) / nullif(counted, lit(0.0))
+    nearest(col(name) / lit(units), base * step) / nullif(counted, lit(0.0))
 }
 
 /// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.

@@ -12,13 +12,15 @@ use datafusion::common::{Column as PlanColumn, JoinType, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlanBuilder, cast};
-use jigsaw_proto::contract::NODE_COLUMN;
+use jigsaw_proto::contract::{ColumnContract, NODE_COLUMN};
 use jigsaw_proto::fragment::{Join, JoinKind, Relation, Scope};
 use jigsaw_proto::id::DatasetName;
+use jigsaw_proto::release::ReleaseMode;
 
+use super::clamp::Clamp;
 use super::expr::{lower as lower_expr, text};
 use crate::sources::Dataset;
-use crate::validate::{Approved, carries_right, counted_entities};
+use crate::validate::{Approved, carries_right, clamped_to, counted_entities};
 
 /// The tables of the datasets that a fragment reads.
 pub(super) type Tables = BTreeMap<DatasetName, Arc<dyn TableProvider>>;
@@ -73,7 +75,15 @@ impl Builder<'_> {
         let table = provider_as_source(Arc::clone(self.tables.get(dataset).ok_or_else(unread)?));
         let plan = LogicalPlanBuilder::scan(TableReference::bare(alias), table, None)?;
         let entities = counted_entities(held).map(|name| column(alias, name)).collect();
-        let columns = held.visible().columns.iter().map(|named| column(alias, named.name.as_str()));
+        let protected = self.approved.mode() == ReleaseMode::Protected;
+        let clamped = |named: &ColumnContract| {
+            let value = column(alias, named.name.as_str());
+            match clamped_to(named).filter(|_| protected) {
+                Some(bounds) => Clamp::between(bounds).call(vec![value]).alias(named.name.as_str()),
+                None => value,
+            }
+        };
+        let columns = held.visible().columns.iter().map(clamped);
         let columns = columns.chain([text(self.node).alias(NODE_COLUMN)]).collect();
         projected(Lowered { plan, entities }, columns, alias)
     }

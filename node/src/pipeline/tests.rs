@@ -1,11 +1,13 @@
 //! Attacks and promises, from the bytes of a ticket to the bytes that would leave.
 
 mod attacks;
+mod bounds;
 mod budget;
 mod crash;
 mod cube;
 mod filters;
 mod grants;
+mod grid;
 mod nested;
 mod record;
 mod series;

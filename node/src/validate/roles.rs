@@ -42,6 +42,8 @@ pub(super) struct Checked {
     pub(super) kinds: Vec<String>,
     /// the step of each measure's published figure
     pub(super) steps: Vec<f64>,
+    /// in how many units each measure is added up, for each 1 of it
+    pub(super) units: Vec<f64>,
     /// the columns of datasets that each measure's argument is made of
     pub(super) sources: Vec<Sources>,
     /// the same for each group key
@@ -66,7 +68,7 @@ pub(super) fn check(
         input.condition(key, "GROUP BY")?;
     }
     let steps = fragment.measures.iter().map(|measure| input.measure(measure, protected));
-    let steps = steps.collect::<Result<_, _>>()?;
+    let (steps, units) = steps.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let sources = fragment
         .measures
         .iter()
@@ -78,7 +80,7 @@ pub(super) fn check(
     });
     let choices = choices.collect();
     let keys = fragment.keys.iter().map(|key| input.sources(key)).collect();
-    Ok(Checked { kinds, steps, sources, keys, choices, filters })
+    Ok(Checked { kinds, steps, units, sources, keys, choices, filters })
 }
 
 /// What may be done with a column.

@@ -17,12 +17,15 @@
 
 mod constant;
 mod grouped;
+mod range;
 
 use jigsaw_proto::contract::{ColumnContract, Role};
 use jigsaw_proto::expr::{BinaryOp, Column, Expr, UnaryOp};
 use jigsaw_proto::function::Function;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::types::DataType;
+
+pub(crate) use range::clamped_to;
 
 /// Most measures in one product: more would show little but the largest row.
 const MAX_FACTORS: u32 = 2;

@@ -659,6 +659,9 @@ pub struct Manifest {
     /// Newest change of the data the fragment read, RFC 3339; empty: unknown.
     #[prost(string, tag = "10")]
     pub data_as_of: ::prost::alloc::string::String,
+    /// Zeros that fill an answer up to one of a few sizes. They say nothing.
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    pub padding: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Details of a refusal, in the details of the gRPC status.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

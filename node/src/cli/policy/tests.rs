@@ -203,3 +203,41 @@ async fn replay_tells_what_would_change() {
         "{out}"
     );
 }
+
+/// Grids and bounds are told by all three commands.
+#[tokio::test]
+async fn grids_and_bounds_are_told() {
+    let lines = "grid = \"dense\"\nbounds = { cost = [0, 500] }\nquantiles = [\"cost\"]";
+    let (dir, config) = configuration(lines);
+    let mut out = vec![];
+    check(&config, Utc::now().date_naive(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    for words in ["R12: an answer has every cell", "R13: cost outside 0 to 500", "R06: quantiles of cost may"]
+    {
+        assert!(text.contains(words), "{words} is not in:\n{text}");
+    }
+    let summed = "SELECT SUM(cost) FROM stay";
+    for (sql, words) in [
+        (summed, "with every cell of the grid (R12), cost between 0 and 500 (R13)"),
+        ("SELECT COUNT(*) FROM stay", "with every cell of the grid (R12), for 1"),
+        ("SELECT ward, COUNT(*) FROM stay GROUP BY ward", "refused by R12 stay.ward has no list of values"),
+        ("SELECT SUM(cost) FROM meal", "rounded (R13) to 5, for 1"),
+    ] {
+        let text = explained(&config, ("", ""), sql).await;
+        assert!(text.contains(words), "{sql}\n{text}");
+    }
+    let (_old_dir, old) = configuration("");
+    let fragment = question::fragment(summed, &without_rows(&old).unwrap()).await.unwrap();
+    let request = STANDARD.encode(ticket(fragment));
+    let line =
+        serde_json::json!({ "time": "2026-05-01T10:00:00.000Z", "outcome": "released", "request": request });
+    let log = dir.path().join("log.jsonl");
+    fs::write(&log, line.to_string()).unwrap();
+    let mut out = vec![];
+    replay::replay(&old, &config, Some(&log), &mut out).await.unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert!(
+        out.ends_with("1 questions replayed, 1 would change; 0 lines of the log hold no question\n"),
+        "{out}"
+    );
+}

@@ -10,7 +10,7 @@ use jigsaw_proto::release::ReleaseMode;
 use toml::Spanned;
 
 use super::problem::Problem;
-use crate::config::{DominanceRules, DominanceWords, PolicyWords};
+use crate::config::{DominanceRules, DominanceWords, GridWord, PolicyWords};
 use crate::disclose::perturbation::PerturbationTable;
 
 /// Long enough to hide what few rows more cost, short enough not to be noticed.
@@ -38,19 +38,29 @@ pub(super) struct Rules {
     pub(super) perturbation: Option<Arc<PerturbationTable>>,
     pub(super) guarded: bool,
     pub(super) tick: Duration,
+    pub(super) dense: bool,
 }
 
 impl Rules {
     pub(super) fn new(words: &PolicyWords, contract: &Contract, folder: &Path) -> Result<Self, Problem> {
-        let PolicyWords { dominance, sensitive, perturbation, overlap_guard, tick_milliseconds, .. } = words;
+        let PolicyWords {
+            dominance, sensitive, perturbation, overlap_guard, tick_milliseconds, grid, ..
+        } = words;
         if *words.release.get_ref() == ReleaseMode::Open {
             let said = dominance.is_some() || !sensitive.is_empty() || perturbation.is_some();
-            if said || overlap_guard.is_some() || tick_milliseconds.is_some() {
-                let sentence = "dominance, sensitive, perturbation, overlap_guard and tick_milliseconds have no meaning with release = \"open\": take them out";
+            if said || overlap_guard.is_some() || tick_milliseconds.is_some() || grid.is_some() {
+                let sentence = "dominance, sensitive, perturbation, overlap_guard, tick_milliseconds and grid have no meaning with release = \"open\": take them out";
                 return Err(Problem::at(&words.release, sentence));
             }
             let (sensitive, tick) = (BTreeSet::new(), Duration::ZERO);
-            return Ok(Self { dominance: None, sensitive, perturbation: None, guarded: false, tick });
+            return Ok(Self {
+                dominance: None,
+                sensitive,
+                perturbation: None,
+                guarded: false,
+                tick,
+                dense: false,
+            });
         }
         let table = perturbation.as_ref().map(|path| {
             let table = PerturbationTable::read(&folder.join(path.get_ref()));
@@ -62,14 +72,16 @@ impl Rules {
             perturbation: table.transpose()?,
             guarded: overlap_guard.unwrap_or(true),
             tick: tick_milliseconds.map_or(TICK, Duration::from_millis),
+            dense: grid.as_ref().is_some_and(|grid| *grid.get_ref() == GridWord::Dense),
         })
     }
 
     /// Everything it says, for a hash.
     pub(super) fn said(&self) -> String {
-        let Self { dominance, sensitive, perturbation, guarded, tick } = self;
+        let Self { dominance, sensitive, perturbation, guarded, tick, dense } = self;
         let table = perturbation.as_ref().map(|table| table.digest());
-        format!("{dominance:?} {sensitive:?} {table:?} {guarded} {tick:?}")
+        let dense = if *dense { " dense" } else { "" };
+        format!("{dominance:?} {sensitive:?} {table:?} {guarded} {tick:?}{dense}")
     }
 }
 

@@ -12,6 +12,9 @@ use jigsaw_proto::types::DataType;
 use super::{Known, Sources, Use, refused};
 use crate::validate::summand::{Summand, Sums, Zero};
 
+/// Step and units of what is not added up.
+const ONE: (f64, f64) = (1.0, 1.0);
+
 /// The columns an expression may name.
 pub(super) struct Input<'a> {
     columns: &'a [Known],
@@ -150,14 +153,14 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The step of the published figure.
-    pub(super) fn measure(&self, measure: &Measure, protected: bool) -> Result<f64, Refusal> {
+    /// The step of the published figure, and in how many units it is added up for each 1 of it.
+    pub(super) fn measure(&self, measure: &Measure, protected: bool) -> Result<(f64, f64), Refusal> {
         if let Some(filter) = &measure.filter {
             self.condition(filter, "FILTER")?;
         }
-        let Some(argument) = &measure.argument else { return Ok(1.0) };
+        let Some(argument) = &measure.argument else { return Ok(ONE) };
         match measure.state {
-            State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(1.0),
+            State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(ONE),
             State::Entities => {
                 return Err(refused(
                     RefusalCode::AggregateNotAllowed,
@@ -167,7 +170,10 @@ impl<'a> Input<'a> {
             State::Min | State::Max if protected => {
                 return Err(refused(
                     RefusalCode::AggregateNotAllowed,
-                    format!("{measure} would release the value of a single row: use AVG, or COUNT in bands"),
+                    format!(
+                        "{measure} would release the value of a single row: use AVG, or COUNT in bands; of a column that may be \
+                         grouped by, MIN over a subquery with GROUP BY gives the least value that enough people share"
+                    ),
                 ));
             }
             State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
@@ -189,14 +195,14 @@ impl<'a> Input<'a> {
         let zero = match measure.state {
             State::Sum => Zero::Nothing,
             State::Mean | State::M2 => Zero::Something,
-            _ => return Ok(1.0),
+            _ => return Ok(ONE),
         };
         if !protected {
-            return Ok(1.0);
+            return Ok(ONE);
         }
         let summand = self.summand(argument, zero)?;
         if summand.is_even() {
-            return Ok(summand.step());
+            return Ok((summand.step(), summand.units()));
         }
         Err(refused(
             RefusalCode::AggregateNotAllowed,

@@ -1,0 +1,197 @@
+//! What a policy says of measures: between which bounds they count, and which of them are asked for quantiles.
+//!
+//! * `bounds` – a value outside counts as the bound next to it, in sums, means, variances and everywhere else (the engine
+//!   does it where rows are read). The contract's bounds hold where the policy names none; its own may only be narrower. What one
+//!   person adds to a figure is thereby no more than everybody knows it may be, and how far beyond the bounds she is nobody learns.
+//! * `quantiles` – the measures whose quantiles may be asked for. Without the line, none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jigsaw_proto::contract::{Contract, Role};
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
+use toml::Spanned;
+
+use super::problem::Problem;
+use crate::config::PolicyWords;
+
+/// What a policy says of measures.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measures {
+    bounds: BTreeMap<String, (f64, f64)>,
+    quantiles: BTreeSet<String>,
+}
+
+impl Measures {
+    /// Checks the words against the contract.
+    ///
+    /// # Errors
+    /// A column that is no measure of numbers, bounds that hold nothing, or wider ones than the contract's.
+    pub fn new(words: &PolicyWords, contract: &Contract) -> Result<Self, Problem> {
+        let bounds = words.bounds.iter().flatten().map(|(column, bounds)| {
+            narrower(column, bounds, contract).map(|bounds| (column.get_ref().clone(), bounds))
+        });
+        let quantiles = words.quantiles.iter().flatten().map(|column| {
+            measured(column, contract)?;
+            Ok(column.get_ref().clone())
+        });
+        Ok(Self {
+            bounds: bounds.collect::<Result<_, Problem>>()?,
+            quantiles: quantiles.collect::<Result<_, Problem>>()?,
+        })
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The bounds that it says of measures, by column.
+    pub fn bounds(&self) -> &BTreeMap<String, (f64, f64)> {
+        &self.bounds
+    }
+
+    /// The contract with these bounds instead of its own.
+    #[must_use]
+    pub(crate) fn narrowed(&self, mut contract: Contract) -> Contract {
+        for column in &mut contract.columns {
+            if let (Role::Measure { bounds, .. }, Some(narrower)) =
+                (&mut column.role, self.bounds.get(column.name.as_str()))
+            {
+                *bounds = Some(*narrower);
+            }
+        }
+        contract
+    }
+
+    /// Whether quantiles of a column of a protected dataset may be asked for.
+    ///
+    /// # Errors
+    /// `R06`: the policy does not list it.
+    pub fn quantiles_of(&self, column: &str) -> Result<(), Refusal> {
+        if self.quantiles.contains(column) {
+            return Ok(());
+        }
+        let sentence = format!(
+            "this node's policy allows no quantiles of {column}: ask for AVG, or COUNT in bands, or have its operator list the \
+             column in quantiles"
+        );
+        Err(Refusal::new(RefusalCode::AggregateNotAllowed, sentence))
+    }
+
+    /// One sentence for each line, for the node's operator.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let bounds = self.bounds.iter().map(|(column, (low, high))| {
+            format!("R13: {column} outside {low} to {high} counts as the bound next to it")
+        });
+        let quantiles = self.quantiles.iter();
+        bounds.chain(quantiles.map(|column| format!("R06: quantiles of {column} may be asked for"))).collect()
+    }
+}
+
+/// Bounds that lie in those of the contract.
+fn narrower(
+    column: &Spanned<String>,
+    bounds: &Spanned<(f64, f64)>,
+    contract: &Contract,
+) -> Result<(f64, f64), Problem> {
+    let widest = measured(column, contract)?;
+    let (low, high) = *bounds.get_ref();
+    if !(low.is_finite() && high.is_finite() && low < high) {
+        return Err(Problem::at(bounds, "bounds are [least, greatest], two numbers that rise"));
+    }
+    match widest {
+        Some((least, greatest)) if low < least || high > greatest => Err(Problem::at(
+            bounds,
+            format!("bounds [{low}, {high}] are looser than the contract's [{least}, {greatest}]"),
+        )),
+        _ => Ok((low, high)),
+    }
+}
+
+/// The contract's bounds of a measure that is a number.
+fn measured(column: &Spanned<String>, contract: &Contract) -> Result<Option<(f64, f64)>, Problem> {
+    let word = column.get_ref();
+    let wrong = |why: &str| Err(Problem::at(column, format!("{word} {why}")));
+    match contract.column(word).map(|column| (&column.role, column.data_type.is_numeric())) {
+        None => wrong("is no column of the contract: check the spelling"),
+        Some((Role::Measure { bounds, .. }, true)) => Ok(*bounds),
+        Some(_) => wrong("is no measure that is a number: bounds and quantiles are for those"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disclose::policy::Policy;
+
+    const CONTRACT: &str = r#"
+name = "stay"
+version = 1
+description = ""
+release = "protected"
+threshold = 10
+rounding = 5
+column = [
+  { name = "person", type = "text", role = "entity", description = "" },
+  { name = "ward", type = "text", role = "dimension", description = "" },
+  { name = "cost", type = "int64", role = "measure", bounds = [0, 1000], description = "" },
+  { name = "weight", type = "float64", role = "measure", description = "" },
+  { name = "seen", type = "date", role = "measure", description = "" },
+]
+"#;
+
+    fn policy(more: &str) -> Result<Policy, Problem> {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        Policy::parse(&format!("release = \"protected\"\n\n{more}\n"), &contract)
+    }
+
+    fn bounds(contract: &Contract, column: &str) -> Option<(f64, f64)> {
+        match contract.column(column).unwrap().role {
+            Role::Measure { bounds, .. } => bounds,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn bounds_are_the_policys_or_else_the_contracts() {
+        let policy = policy("bounds = { cost = [10, 500], weight = [0, 200.5] }").unwrap();
+        let narrowed = policy.measures().narrowed(Contract::parse(CONTRACT).unwrap());
+        assert_eq!(bounds(&narrowed, "cost"), Some((10.0, 500.0)));
+        assert_eq!(bounds(&narrowed, "weight"), Some((0.0, 200.5)));
+        let silent = self::policy("").unwrap();
+        let contract = silent.measures().narrowed(Contract::parse(CONTRACT).unwrap());
+        assert_eq!((bounds(&contract, "cost"), bounds(&contract, "weight")), (Some((0.0, 1000.0)), None));
+        assert_ne!(policy.hash(), silent.hash());
+    }
+
+    #[test]
+    fn a_line_that_is_looser_or_means_nothing_is_an_error_in_its_place() {
+        for (line, words) in [
+            ("bounds = { cost = [-1, 500] }", "looser than the contract's [0, 1000]"),
+            ("bounds = { cost = [0, 1001] }", "looser than the contract's [0, 1000]"),
+            ("bounds = { cost = [5, 5] }", "two numbers that rise"),
+            ("bounds = { weight = [0, inf] }", "two numbers that rise"),
+            ("bounds = { weight = [nan, 1] }", "two numbers that rise"),
+            ("bounds = { weight = [1] }", "length 1"),
+            ("bounds = { wight = [0, 1] }", "check the spelling"),
+            ("bounds = { ward = [0, 1] }", "no measure that is a number"),
+            ("bounds = { seen = [0, 1] }", "no measure that is a number"),
+            ("quantiles = [\"person\"]", "no measure that is a number"),
+            ("quantiles = [\"absent\"]", "check the spelling"),
+        ] {
+            let problem = policy(line).unwrap_err();
+            assert!(problem.to_string().contains(words), "{line}: {problem}");
+            let text = format!("release = \"protected\"\n\n{line}\n");
+            assert_eq!(problem.line(&text), Some(3), "{line}: {problem}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_refused_unless_they_are_listed() {
+        let policy = policy("quantiles = [\"weight\"]").unwrap();
+        assert_eq!(policy.measures().quantiles_of("weight"), Ok(()));
+        let refusal = policy.measures().quantiles_of("cost").unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::AggregateNotAllowed);
+        assert!(self::policy("").unwrap().measures().quantiles_of("weight").is_err());
+    }
+}
