@@ -5,6 +5,7 @@ mod budget;
 mod crash;
 mod filters;
 mod grants;
+mod pairs;
 mod record;
 mod series;
 mod summands;
@@ -335,10 +336,10 @@ fn case(when: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
 }
 
 fn measure(state: State, argument: Expr) -> Measure {
-    Measure { state, argument: Some(argument), filter: None }
+    Measure { state, argument: Some(argument), paired: None, filter: None }
 }
 
-const ROWS: Measure = Measure { state: State::Rows, argument: None, filter: None };
+const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, filter: None };
 
 fn filtered(input: Relation, predicate: Expr) -> Relation {
     Relation::Filter { input: Box::new(input), predicate }

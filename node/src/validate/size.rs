@@ -13,11 +13,7 @@ const MAX_TEXT_BYTES: usize = 4096;
 pub(super) fn check(fragment: &Fragment) -> Result<(), Refusal> {
     let mut size = Size::default();
     size.relation(&fragment.input)?;
-    for expr in fragment
-        .keys
-        .iter()
-        .chain(fragment.measures.iter().flat_map(|measure| measure.argument.iter().chain(&measure.filter)))
-    {
+    for expr in fragment.keys.iter().chain(fragment.measures.iter().flat_map(|measure| measure.exprs())) {
         size.expr(expr)?;
     }
     Ok(())
