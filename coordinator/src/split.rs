@@ -9,11 +9,15 @@ mod aggregate;
 mod constants;
 mod expr;
 mod fragment_table;
+mod grouping;
 mod local;
 mod names;
 mod reference;
 mod relation;
+mod values;
 pub(crate) mod view;
+
+use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
@@ -25,11 +29,15 @@ pub(crate) use constants::ConstantsOutside;
 pub(crate) use fragment_table::{Asking, FragmentTable};
 pub(crate) use view::View;
 
+use crate::dispatch::{Federation, Snapshot};
 use crate::query::QueryError;
 
-/// The optimizer rule that splits a plan into fragments and merges.
+/// The optimizer rule that splits a plan into fragments and merges. What nodes said of their policies decides how some aggregates are
+/// asked, never what is released.
 #[derive(Debug)]
-pub(crate) struct SplitAggregates;
+pub(crate) struct SplitAggregates {
+    pub(crate) federation: Arc<Federation>,
+}
 
 impl OptimizerRule for SplitAggregates {
     fn name(&self) -> &'static str {
@@ -45,10 +53,11 @@ impl OptimizerRule for SplitAggregates {
         if !reads_federated(&plan)? {
             return Ok(Transformed::no(plan));
         }
+        let nodes = self.federation.snapshot();
         let split = plan.transform_up_with_subqueries(|node| {
             let split = match &node {
                 LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => {
-                    Some(cut(aggregate)?)
+                    Some(cut(aggregate, &nodes)?)
                 }
                 _ => None,
             };
@@ -66,11 +75,11 @@ impl OptimizerRule for SplitAggregates {
 }
 
 /// The split of one aggregation whose input reads federated tables.
-fn cut(aggregate: &Aggregate) -> Result<LogicalPlan, DataFusionError> {
+fn cut(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPlan, DataFusionError> {
     if reads_only_federated(&aggregate.input)? {
-        local::split(aggregate).map_err(Into::into)
+        local::split(aggregate, nodes).map_err(Into::into)
     } else {
-        reference::split(aggregate).map_err(Into::into)
+        reference::split(aggregate, nodes).map_err(Into::into)
     }
 }
 

@@ -18,9 +18,11 @@ use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::expr::{BinaryOp, Column, Expr as FragmentExpr, Value};
 use jigsaw_proto::fragment::{Fragment, JoinKind, Relation};
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 use tokio::sync::OnceCell;
 
+use super::values::Remark;
 use super::view::View;
 use crate::dispatch::{Federation, QueryContext, Released};
 use crate::query::QueryError;
@@ -32,7 +34,11 @@ pub(crate) struct FragmentTable {
     only: Option<Arc<BTreeSet<NodeId>>>,
     released: SchemaRef,
     view: View,
+    remarks: Arc<Vec<Remark>>,
 }
+
+/// Most groups of values that are put together here: more would be rows under another name.
+const MAX_VALUES: usize = 5_000_000;
 
 impl FragmentTable {
     /// The table of `fragment`, whose release has these columns.
@@ -41,7 +47,13 @@ impl FragmentTable {
             columns.iter().map(|(name, data_type)| Field::new(name, data_type.to_arrow(), true)).collect();
         let only = nodes_named(&fragment.input).map(Arc::new);
         let released = Arc::new(Schema::new(fields));
-        Self { fragment: Arc::new(fragment), only, released, view: View::Release }
+        let remarks = Arc::default();
+        Self { fragment: Arc::new(fragment), only, released, view: View::Release, remarks }
+    }
+
+    /// The same, with what is to be said beside an answer that is made of it. It is then a table of values, which has an end.
+    pub(super) fn with_remarks(self, remarks: Vec<Remark>) -> Self {
+        Self { remarks: Arc::new(remarks), ..self }
     }
 
     /// The same answer seen in another way: nodes are asked once for all views of it.
@@ -117,13 +129,14 @@ impl PartitionStream for Release {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let FragmentTable { fragment, only, released, view } = self.table.clone();
+        let FragmentTable { fragment, only, released, view, remarks } = self.table.clone();
         let schema = Arc::clone(&self.schema);
         let answer = async move {
             let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
                 DataFusionError::from(QueryError::internal("a fragment was scanned outside a question"))
             })?;
             let answer = asking.ask(&fragment, &released, only.as_deref()).await?;
+            asking.remark(&answer, &remarks)?;
             let batches = view.batches(&answer, &schema)?;
             Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
         };
@@ -144,6 +157,22 @@ pub(crate) struct Asking {
 impl Asking {
     pub(crate) fn new(federation: Arc<Federation>, context: Arc<QueryContext>) -> Self {
         Self { federation, context, answers: Mutex::default() }
+    }
+
+    /// Says what is to be said of an answer over values.
+    fn remark(&self, answer: &Released, remarks: &[Remark]) -> Result<(), QueryError> {
+        let values: usize = answer.batches().map(|batch| batch.num_rows()).sum();
+        if !remarks.is_empty() && values > MAX_VALUES {
+            return Err(QueryError::sql(format!(
+                "DISTINCT or a quantile is over {values} different values, and {MAX_VALUES} are the most: ask for fewer groups, or round \
+                 the values (ROUND(x, 1), date_trunc)"
+            )));
+        }
+        let protected = answer.answers.iter().any(|(manifest, _)| manifest.mode == ReleaseMode::Protected);
+        for remark in remarks.iter().filter(|remark| protected || !remark.of_protected) {
+            self.context.remark(&remark.sentence);
+        }
+        Ok(())
     }
 
     async fn ask(

@@ -12,57 +12,69 @@ use std::collections::HashSet;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column as PlanColumn, JoinType};
 use datafusion::logical_expr::{Aggregate, Expr as PlanExpr, Filter, Join, LogicalPlan, LogicalPlanBuilder};
-use jigsaw_proto::aggregate::Aggregate as Algebra;
+use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Fragment;
 
-use super::aggregate::{Asked, aggregate_function};
+use super::aggregate::{Asked, Circumstances, aggregate_function};
 use super::expr::{conform, planned_type, translate};
+use super::grouping;
 use super::local::{Leaf, Measures, merged};
 use super::reads_only_federated;
 use super::relation::RelationBuilder;
+use crate::dispatch::Snapshot;
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
 /// `Aggregate(F ⋈ R)` becomes `Projection(Aggregate(release of F ⋈ R))`.
-pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
+pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPlan> {
     let Pulled { groups, calls, input } = pull_through(aggregate)?;
     let federated = federated_part(&input)?;
     let mut builder = RelationBuilder::default();
     let (relation, names) = builder.relation(federated)?;
     let mut keys = Keys { federated, list: vec![] };
 
-    for group in &groups {
+    for group in &grouping::keys(&groups)? {
         keys.need(group);
     }
     keys.need_on_path(&input)?;
+    let known = Circumstances {
+        names: &names,
+        builder: &builder,
+        complete: false,
+        protected: builder.is_protected(nodes),
+    };
     let mut asked = vec![];
     for call in &calls {
         let (call, outside) = keys.divide(call)?;
-        let read = Asked::read(&call, &names, &builder, false)?;
-        asked.push((read.not_distinct()?, outside));
+        asked.push((Asked::read(&call, known)?.not_entities()?, outside));
     }
 
     let translated = keys.list.iter().map(|key| {
         let expr = translate(key, &names)?;
         Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, federated.schema())?))
     });
-    let translated = translated.collect::<Result<Vec<_>>>()?;
+    let mut translated = translated.collect::<Result<Vec<_>>>()?;
+    let values: Vec<Option<usize>> = asked.iter().map(|(asked, _)| asked.value_in(&mut translated)).collect();
     let mut measures = Measures::default();
     let states: Vec<Vec<usize>> = asked.iter().map(|(asked, _)| measures.add(asked)).collect();
-    let leaf = Leaf::new(Fragment { input: relation, keys: translated, measures: measures.list }, &builder)?;
+    let fragment = Fragment { input: relation, keys: translated, measures: measures.list };
+    let leaf = Leaf::new(fragment, &builder, &asked.iter().map(|(asked, _)| asked).collect::<Vec<_>>())?;
 
     let over_release = |expr: &PlanExpr| keys.replaced(expr);
-    let fields = aggregate.schema.iter().skip(groups.len());
-    let merges = asked.iter().zip(&states).zip(fields).map(|(((asked, outside), states), (_, field))| {
-        let states: Vec<PlanExpr> = states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
+    let fields = aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone()));
+    let fields: Vec<_> = fields.collect();
+    let results = fields.iter().skip(fields.len() - asked.len());
+    let merges = asked.iter().zip(states.iter().zip(values)).zip(results);
+    let merges = merges.map(|(((asked, outside), (states, value)), (_, field))| {
         let outside = outside.as_ref().map(over_release).transpose()?;
-        asked.merge(&states, outside.as_ref(), field.data_type())
+        let value = value.map(|place| Leaf::column(&format!("g{place}")));
+        asked.merge(states, value, outside.as_ref(), field.data_type())
     });
     let merges = merges.collect::<Result<Vec<_>>>()?;
-    let groups = groups.iter().map(over_release).collect::<Result<Vec<_>>>()?;
+    let groups = grouping::replaced(&groups, &over_release)?;
     let joined = rebuilt(&input, federated, &keys, &leaf)?;
-    merged(LogicalPlanBuilder::from(joined), groups, merges, aggregate)
+    merged(LogicalPlanBuilder::from(joined), groups, merges, &fields)
 }
 
 /// An aggregation with the projections right below it inlined.
@@ -78,11 +90,6 @@ fn pull_through(aggregate: &Aggregate) -> Result<Pulled> {
         calls: aggregate.aggr_expr.clone(),
         input: (*aggregate.input).clone(),
     };
-    if pulled.groups.iter().any(|group| matches!(group, PlanExpr::GroupingSet(_))) {
-        return Err(QueryError::sql(
-            "ROLLUP, CUBE and GROUPING SETS are not answered yet: ask each grouping by itself and put them together with UNION ALL",
-        ));
-    }
     loop {
         let (below, inner): (Vec<PlanExpr>, LogicalPlan) = match &pulled.input {
             LogicalPlan::Projection(projection) => (
@@ -103,7 +110,7 @@ fn pull_through(aggregate: &Aggregate) -> Result<Pulled> {
             })
         };
         pulled = Pulled {
-            groups: pulled.groups.iter().map(inline).collect::<Result<_>>()?,
+            groups: grouping::replaced(&pulled.groups, &inline)?,
             calls: pulled.calls.iter().map(inline).collect::<Result<_>>()?,
             input: inner,
         };
@@ -304,9 +311,18 @@ fn rebuilt(plan: &LogicalPlan, federated: &LogicalPlan, keys: &Keys<'_>, leaf: &
 }
 
 impl Asked {
+    /// The place of the key that its values are, added where there is none.
+    fn value_in(&self, keys: &mut Vec<Expr>) -> Option<usize> {
+        let Self::Values(of) = self else { return None };
+        Some(keys.iter().position(|known| known == of.key()).unwrap_or_else(|| {
+            keys.push(of.key().clone());
+            keys.len() - 1
+        }))
+    }
+
     /// Distinct entities are not additive over the finer groups of a join.
-    fn not_distinct(self) -> Result<Self> {
-        if self.aggregate() == Algebra::CountEntities {
+    fn not_entities(self) -> Result<Self> {
+        if self.counts_entities() {
             return Err(QueryError::sql(
                 "COUNT(DISTINCT …) beside a join with a public table: count in a CTE with node in GROUP BY first, then join the public \
                  table to the result",

@@ -11,7 +11,7 @@ use datafusion::common::JoinType;
 use datafusion::common::NullEquality;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Join as PlanJoin, LogicalPlan, Projection, TableScan, Union};
-use jigsaw_proto::contract::{Contract, NODE_COLUMN, Role};
+use jigsaw_proto::contract::{Contract, Floor, NODE_COLUMN, Role};
 use jigsaw_proto::expr::{BinaryOp, Column, Expr};
 use jigsaw_proto::fragment::{Join, JoinKind, Relation, Scope};
 use jigsaw_proto::id::DatasetName;
@@ -19,6 +19,7 @@ use jigsaw_proto::id::DatasetName;
 use super::expr::translate;
 use super::names::{Names, as_column};
 use crate::catalogue::FederatedTable;
+use crate::dispatch::Snapshot;
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
@@ -41,6 +42,12 @@ impl RelationBuilder {
     /// The contract of a dataset that the relation reads.
     pub(super) fn contract(&self, dataset: &DatasetName) -> Option<&Contract> {
         self.scans.iter().map(|(_, contract)| &**contract).find(|contract| contract.name == *dataset)
+    }
+
+    /// Whether any node protects any of the rows; nodes that never said count as their contract has it.
+    pub(super) fn is_protected(&self, nodes: &Snapshot) -> bool {
+        let floor = |contract: &Contract| matches!(contract.floor, Floor::Protected { .. });
+        self.scans.iter().any(|(_, contract)| floor(contract) || nodes.protects(&contract.name))
     }
 
     /// The role of a column, where it is a column of a scan.
