@@ -25,15 +25,6 @@ const REFUSED: [(&str, &str, &str); 11] = [
     ("Q27", "linking across boroughs", "nearest/Q27.sql"),
 ];
 
-/// Questions that wait for an aggregate, and which.
-const AWAITED: [(&str, &str); 5] = [
-    ("Q10", "ROLLUP"),
-    ("Q11", "PERCENTILE_CONT of durations"),
-    ("Q22", "PERCENTILE_CONT over several boroughs"),
-    ("Q23", "PERCENTILE_CONT of durations"),
-    ("Q26", "COUNT(DISTINCT) of a dimension"),
-];
-
 fn sql(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("questions").join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -45,8 +36,7 @@ fn number(question: usize) -> String {
 
 fn answered() -> Vec<String> {
     let refused = |name: &String| REFUSED.iter().any(|(refused, ..)| refused == name);
-    let awaited = |name: &String| AWAITED.iter().any(|(awaited, _)| awaited == name);
-    (1..=30).map(number).filter(|name| !refused(name) && !awaited(name)).collect()
+    (1..=30).map(number).filter(|name| !refused(name)).collect()
 }
 
 /// The federation, and one database over the same rows.
@@ -97,15 +87,4 @@ async fn what_needs_linking_across_boroughs_is_refused_with_its_reason_and_the_n
         problems.extend(problem.map(|problem| format!("{nearest} {problem}")));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-}
-
-/// Whoever makes an awaited aggregate work takes its questions off the list.
-#[tokio::test(flavor = "multi_thread")]
-async fn awaited_questions_are_still_awaited() {
-    let dir = tempfile::tempdir().unwrap();
-    let (federation, _) = both(dir.path()).await;
-    for (name, aggregate) in AWAITED {
-        let answer = federation.ask(&sql(&format!("{name}.sql"))).await;
-        assert!(answer.is_err(), "{name} is answered: {aggregate} is awaited no longer");
-    }
 }
