@@ -52,7 +52,7 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     let known = Circumstances { names: &names, builder: &builder, complete, protected };
     let asked = divided.into_iter().map(|(call, outside)| {
         let read = Asked::read(&call, known)?;
-        if beside_releases && read.counts_entities() {
+        if beside_releases && is_distinct(&call)? {
             return Err(distinct_beside_releases(&call));
         }
         Ok(Divided { asked: read, outside, label: call.to_string() })
@@ -89,6 +89,10 @@ fn reads_releases(input: &LogicalPlan) -> Result<bool> {
         _ => Ok(false),
     });
     released.map_err(|error| QueryError::planning(&error))
+}
+
+fn is_distinct(call: &PlanExpr) -> Result<bool> {
+    Ok(aggregate_function(call)?.params.distinct)
 }
 
 fn distinct_beside_releases(call: &PlanExpr) -> QueryError {
