@@ -19,6 +19,7 @@ description = "One row per person."
 release = "protected"
 threshold = 10
 rounding = 5
+conditions = "any"
 
 [[column]]
 name = "person_key"
@@ -60,7 +61,7 @@ const PEOPLE: &[(&str, &str, u32, u32)] = &[
     ("camden", "chess", 400, 20),
     ("camden", "go", 3, 20),
     ("hackney", "chess", 400, 20),
-    ("hackney", "draughts", 40, 30),
+    ("hackney", "draughts", 80, 30),
 ];
 
 /// The oldest by far, and the only one in camden who does not play.
@@ -96,9 +97,21 @@ fn nodes(folder: &Path) -> Vec<NodeData> {
     written.into()
 }
 
-async fn federation(folder: &Path) -> Federation {
+async fn under(folder: &Path, conditions: &str) -> Federation {
     let builder = Federation::builder(folder, nodes(folder)).policy(Policy::Contract);
+    let policy = "release = \"protected\"\nbudget = { cells_per_day = 1000000 }";
+    let builder = builder.policy_text(&format!("{policy}\nconditions = \"{conditions}\""));
     builder.contracts([("club_member".to_owned(), CONTRACT.to_owned())]).start().await.unwrap()
+}
+
+/// Where any condition may be asked.
+async fn federation(folder: &Path) -> Federation {
+    under(folder, "any").await
+}
+
+/// Where questions are about the cells of a table.
+async fn cube(folder: &Path) -> Federation {
+    under(folder, "cube").await
 }
 
 fn rows(answer: &Answer) -> Vec<String> {
@@ -122,7 +135,12 @@ async fn figure(federation: &Federation, sql: &str) -> (Option<f64>, Vec<String>
 #[tokio::test(flavor = "multi_thread")]
 async fn quantiles_are_read_off_buckets_of_many() {
     let dir = tempfile::tempdir().unwrap();
-    let federation = federation(dir.path()).await;
+    quantiles(&federation(dir.path()).await).await;
+    let dir = tempfile::tempdir().unwrap();
+    quantiles(&cube(dir.path()).await).await;
+}
+
+async fn quantiles(federation: &Federation) {
     for (quantile, truth) in [
         ("MEDIAN(age)", 40.0),
         ("PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY age)", 30.0),
@@ -130,7 +148,7 @@ async fn quantiles_are_read_off_buckets_of_many() {
         ("PERCENTILE_CONT(0.95) WITHIN GROUP (ORDER BY age DESC)", 22.0),
         ("APPROX_PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY CAST(age AS DOUBLE))", 30.0),
     ] {
-        let (found, caveats) = figure(&federation, &format!("SELECT {quantile} FROM club_member")).await;
+        let (found, caveats) = figure(federation, &format!("SELECT {quantile} FROM club_member")).await;
         let found = found.unwrap();
         assert!((found - truth).abs() <= 5.0, "{quantile} is {found}, not {truth}");
         assert!(caveats.iter().any(|caveat| caveat.contains("buckets 5 wide")), "{caveats:?}");
@@ -168,7 +186,7 @@ async fn a_group_of_few_has_no_quantile() {
     let by_category = "SELECT category, COUNT(*) AS n, MEDIAN(age) IS NULL AS unknown FROM club_member GROUP BY category \
                        ORDER BY category";
     let answer = federation.sql(by_category).await.unwrap();
-    assert_eq!(rows(&answer), ["chess 800 false", "draughts 40 false"]);
+    assert_eq!(rows(&answer), ["chess 800 false", "draughts 80 false"]);
     let alone = "SELECT category, MEDIAN(age) IS NULL AS unknown FROM club_member GROUP BY category ORDER BY category";
     assert_eq!(rows(&federation.sql(alone).await.unwrap()), ["chess false", "draughts false"]);
 }
@@ -219,9 +237,9 @@ async fn subtotals_are_sums_of_what_was_released() {
         "camden chess 400",
         "camden - 400",
         "hackney chess 400",
-        "hackney draughts 40",
-        "hackney - 440",
-        "- - 840",
+        "hackney draughts 80",
+        "hackney - 480",
+        "- - 880",
     ];
     assert_eq!(rows(&answer), wanted);
     assert!(

@@ -16,6 +16,9 @@ use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
+/// Most sets that are asked one by one: each is a fragment for every node.
+const MOST_SETS: usize = 64;
+
 /// What is said beside sums of groups that nodes released.
 pub(super) fn remark() -> Remark {
     Remark {
@@ -33,12 +36,36 @@ pub(super) fn keys(group_expr: &[Expr]) -> Result<Vec<Expr>> {
     Ok(keys.into_iter().cloned().collect())
 }
 
-/// The sets, where there are any.
-fn sets(group_expr: &[Expr]) -> Option<&[Vec<Expr>]> {
-    match group_expr {
-        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => Some(sets),
-        _ => None,
+/// The sets, spelled out.
+fn sets(group_expr: &[Expr]) -> Result<Vec<Vec<Expr>>> {
+    let [Expr::GroupingSet(grouping)] = group_expr else {
+        return Err(QueryError::internal("a grouping without sets"));
+    };
+    let count = match grouping {
+        GroupingSet::GroupingSets(sets) => sets.len(),
+        GroupingSet::Rollup(keys) => keys.len() + 1,
+        GroupingSet::Cube(keys) => {
+            1_usize.checked_shl(u32::try_from(keys.len()).unwrap_or(u32::MAX)).unwrap_or(usize::MAX)
+        }
+    };
+    if count > MOST_SETS {
+        return Err(QueryError::sql(format!(
+            "COUNT(DISTINCT …) of entities is asked of each grouping set by itself, of {MOST_SETS} sets at most: ask for fewer"
+        )));
     }
+    Ok(match grouping {
+        GroupingSet::GroupingSets(sets) => sets.clone(),
+        GroupingSet::Rollup(keys) => {
+            (0..=keys.len()).rev().map(|length| keys.iter().take(length).cloned().collect()).collect()
+        }
+        GroupingSet::Cube(keys) => {
+            let chosen = |set: usize| -> Vec<Expr> {
+                let keys = keys.iter().enumerate().filter(move |(place, _)| set & (1 << place) != 0);
+                keys.map(|(_, key)| key.clone()).collect()
+            };
+            (0..count).map(chosen).collect()
+        }
+    })
 }
 
 /// Whether there are sets.
@@ -48,7 +75,11 @@ pub(super) fn has_sets(group_expr: &[Expr]) -> bool {
 
 /// Whether one of the groups is that of everything, which is there even when no node has a row.
 pub(super) fn has_total(group_expr: &[Expr]) -> bool {
-    group_expr.is_empty() || sets(group_expr).is_some_and(|sets| sets.iter().any(Vec::is_empty))
+    match group_expr {
+        [] | [Expr::GroupingSet(GroupingSet::Rollup(_) | GroupingSet::Cube(_))] => true,
+        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().any(Vec::is_empty),
+        _ => false,
+    }
 }
 
 /// The same grouping by other keys.
@@ -83,8 +114,7 @@ pub(super) fn one_by_one(
     split: impl Fn(&Aggregate) -> Result<LogicalPlan>,
 ) -> Result<LogicalPlan> {
     let planning = |error| QueryError::planning(&error);
-    let sets = sets(&aggregate.group_expr)
-        .ok_or_else(|| QueryError::internal("a grouping that was not spelled out as sets"))?;
+    let sets = sets(&aggregate.group_expr)?;
     let all = keys(&aggregate.group_expr)?;
     let mut union: Option<LogicalPlanBuilder> = None;
     for (place, set) in sets.iter().enumerate() {
