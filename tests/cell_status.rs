@@ -149,6 +149,30 @@ const TABLE: &[(&str, &[&str])] = &[
         "SELECT COUNT(*) AS n, SUM(cost) AS cost FROM grant_paid WHERE category = 'none' AND node = 'lambeth'",
         &["0 - exact 0 0 exact 0 0"],
     ),
+    (
+        "SELECT category, COUNT(*) AS n FROM grant_paid WHERE category IN ('a', 'd') GROUP BY ROLLUP (category) ORDER BY category",
+        &["a 42 partial 0 2", "d 10 partial 0 2", "- 52 partial 0 2"],
+    ),
+    (
+        "WITH t AS (SELECT category, COUNT(*) AS n FROM grant_paid WHERE node = 'lambeth' GROUP BY category) \
+         SELECT category, SUM(n) AS total FROM t WHERE category < 'c' GROUP BY ROLLUP (category) ORDER BY category",
+        &["a 7 exact 0 0", "b 3 exact 0 0", "- 10 exact 0 0"],
+    ),
+    ("SELECT COUNT(DISTINCT category) AS n FROM grant_paid", &["5 partial 0 2"]),
+    (
+        "SELECT category, COUNT(*) AS n, COUNT(DISTINCT node) AS nodes FROM grant_paid GROUP BY category ORDER BY category",
+        &[
+            "a 42 3 rounded 0 0 partial 0 2",
+            "b 28 3 rounded 0 0 partial 0 2",
+            "c 2 1 partial 0 2 partial 0 2",
+            "d 10 1 partial 0 1 partial 0 2",
+            "e 1 1 partial 0 2 partial 0 2",
+        ],
+    ),
+    (
+        "SELECT BOOL_AND(category = 'a') AS every, BOOL_OR(category = 'z') AS some FROM grant_paid",
+        &["false - rounded 0 0 withheld 2 0"],
+    ),
     ("SELECT DISTINCT category FROM grant_paid WHERE category < 'c' ORDER BY category", &["a", "b"]),
 ];
 

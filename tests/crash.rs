@@ -39,7 +39,7 @@ async fn in_a_process_of_its_own() {
 
 fn ticket(query: &str) -> Vec<u8> {
     let input = Relation::Scan { dataset: "property".parse().unwrap(), alias: "t".to_owned() };
-    let measures = vec![Measure { state: State::Rows, argument: None, filter: None }];
+    let measures = vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }];
     let fragment = Fragment { input, keys: vec![], measures };
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
     let query = query.parse().unwrap();

@@ -21,6 +21,9 @@ mod disclosure_oracles;
 /// Each released cell says how good it is.
 mod cell_status;
 
+/// Subtotals, distinct values and quantiles of protected rows.
+mod protected_aggregates;
+
 /// Attacks, and how often each succeeds.
 mod attacks;
 

@@ -59,6 +59,14 @@ pub(crate) struct Snapshot {
     pub(crate) nodes: Vec<NodeView>,
 }
 
+impl Snapshot {
+    /// Whether any node protects a dataset.
+    pub(crate) fn protects(&self, name: &DatasetName) -> bool {
+        let held = self.nodes.iter().filter_map(|node| node.datasets.get(name));
+        held.into_iter().any(|dataset| dataset.mode == ReleaseMode::Protected)
+    }
+}
+
 /// What is known of one node.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeView {

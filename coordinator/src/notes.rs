@@ -29,7 +29,7 @@ impl Notes {
         Self {
             query_id: context.id.to_string(),
             elapsed_ms: milliseconds(context.elapsed()),
-            caveats: caveats(&outcomes),
+            caveats: caveats(&outcomes).into_iter().chain(context.remarks()).collect(),
             nodes: outcomes.iter().map(note).collect(),
         }
     }

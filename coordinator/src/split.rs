@@ -10,13 +10,17 @@ mod constants;
 mod deferral;
 mod expr;
 mod fragment_table;
+mod grouping;
 mod local;
 mod names;
 mod reference;
 mod relation;
 mod reliance;
 mod units;
+mod values;
 pub(crate) mod view;
+
+use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
@@ -29,11 +33,15 @@ pub(crate) use fragment_table::{Asking, FragmentTable};
 pub(crate) use units::check_units;
 pub(crate) use view::View;
 
+use crate::dispatch::{Federation, Snapshot};
 use crate::query::QueryError;
 
-/// The optimizer rule that splits a plan into fragments and merges.
+/// The optimizer rule that splits a plan into fragments and merges. What nodes said of their policies decides how some aggregates are
+/// asked, never what is released.
 #[derive(Debug)]
-pub(crate) struct SplitAggregates;
+pub(crate) struct SplitAggregates {
+    pub(crate) federation: Arc<Federation>,
+}
 
 impl OptimizerRule for SplitAggregates {
     fn name(&self) -> &'static str {
@@ -49,7 +57,7 @@ impl OptimizerRule for SplitAggregates {
         if !reads_federated(&plan)? {
             return Ok(Transformed::no(plan));
         }
-        let split = split(plan)?;
+        let split = split(plan, &self.federation.snapshot())?;
         match first_federated_scan(&split)? {
             Some(table) => Err(rows_wanted(&table).into()),
             None => Ok(Transformed::yes(split)),
@@ -58,27 +66,27 @@ impl OptimizerRule for SplitAggregates {
 }
 
 /// The plan with its aggregations of federated rows cut.
-fn split(plan: LogicalPlan) -> Result<LogicalPlan> {
+fn split(plan: LogicalPlan, nodes: &Snapshot) -> Result<LogicalPlan> {
     if let LogicalPlan::Aggregate(aggregate) = &plan
         && deferral::holds_deferred(&aggregate.input)?
     {
-        return cut(aggregate);
+        return cut(aggregate, nodes);
     }
-    let below = plan.map_children(|child| split(child).map(Transformed::yes))?.data;
-    let below = below.map_subqueries(|subquery| split(subquery).map(Transformed::yes))?.data;
+    let below = plan.map_children(|child| split(child, nodes).map(Transformed::yes))?.data;
+    let below = below.map_subqueries(|subquery| split(subquery, nodes).map(Transformed::yes))?.data;
     match &below {
-        LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => cut(aggregate),
+        LogicalPlan::Aggregate(aggregate) if reads_federated(&aggregate.input)? => cut(aggregate, nodes),
         // A release may hold NULL (withheld) where the planner expected none: schemas above follow.
         _ => below.recompute_schema(),
     }
 }
 
 /// The split of one aggregation whose input reads federated tables.
-fn cut(aggregate: &Aggregate) -> Result<LogicalPlan, DataFusionError> {
+fn cut(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPlan, DataFusionError> {
     if reads_only_federated(&aggregate.input)? {
-        local::split(aggregate).map_err(Into::into)
+        local::split(aggregate, nodes).map_err(Into::into)
     } else {
-        reference::split(aggregate).map_err(Into::into)
+        reference::split(aggregate, nodes).map_err(Into::into)
     }
 }
 

@@ -66,7 +66,8 @@ impl Raw {
         self.spared
     }
 
-    /// The same for those who contribute to one measure.
+    /// The same for those who contribute to one measure. Of a co-moment, they are there once more after that, with what they hold
+    /// of its other argument.
     pub(crate) fn cells(&self, measure: usize) -> &[Holders] {
         self.cells.get(measure).map_or(&[], Vec::as_slice)
     }
@@ -211,9 +212,12 @@ fn holders(
         return Ok((vec![], vec![]));
     }
     if approved.names_holders() {
-        let named = |place: usize| columns.iter().map(|column| Holders::named(column, place)).collect();
+        let named = |places: Vec<usize>| {
+            let places = places.into_iter();
+            places.flat_map(|place| columns.iter().map(move |column| Holders::named(column, place))).collect()
+        };
         let places = measure::Amounts::of(approved)?.places;
-        return Ok((named(0)?, places.into_iter().map(named).collect::<Result<_, _>>()?));
+        return Ok((named(vec![0])?, places.into_iter().map(named).collect::<Result<_, _>>()?));
     }
     let mut counted = columns.chunks(kinds).map(|kinds| kinds.iter().map(Holders::counted).collect());
     let groups = counted.next().unwrap_or(Ok(vec![]))?;

@@ -12,9 +12,16 @@
 //! | `AVG(x)` | sum, count | Σ sum / Σ count |
 //! | `MIN(x)`, `MAX(x)` | min, max | least, greatest |
 //! | `VAR`, `STDDEV` | count, mean, m2 | Chan's pairwise merge of (n, mean, M2) |
+//! | `BOOL_AND(x)`, `BOOL_OR(x)` | rows where x is false, rows where x is true | whether Σ false is 0, whether Σ true is not |
+//! | `COVAR`, `CORR`, `REGR_…` | of the pairs without NULL: count, both means, both m2, co-moment | the same pairwise merge, with the co-moment |
+//! | `REGR_COUNT` | count of the pairs without NULL | Σ count |
+//!
+//! `COUNT(DISTINCT x)` of anything but an entity, `MEDIAN` and the `PERCENTILE`s have no states: x becomes one more group key, and
+//! what is counted distinct or ranked are groups that were released.
 //!
 //! Variance follows Chan, Golub and `LeVeque` (1979), *Updating formulae and a pairwise algorithm for computing sample
-//! variances*, STAN-CS-79-773, eq. 2.1; it does not cancel where means are large.
+//! variances*, STAN-CS-79-773, eq. 2.1; it does not cancel where means are large. The co-moment Σ (x − x̄)(y − ȳ) merges in the same
+//! way with δx·δy in place of δ² (Bennett et al. 2009, *Numerically stable, single-pass, parallel statistics algorithms*, eq. III.6).
 
 use std::fmt;
 
@@ -37,23 +44,147 @@ pub enum Aggregate {
     VariancePopulation,
     StddevSample,
     StddevPopulation,
+    BoolAnd,
+    BoolOr,
+    CovarianceSample,
+    CovariancePopulation,
+    Correlation,
+    RegrSlope,
+    RegrIntercept,
+    RegrCount,
+    RegrR2,
+    RegrAvgX,
+    RegrAvgY,
+    RegrSxx,
+    RegrSyy,
+    RegrSxy,
 }
+
+/// One of the states that an aggregate is made of, and over what of its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partial {
+    /// what is computed
+    pub state: State,
+    /// over what
+    pub over: Over,
+}
+
+/// Of what arguments and rows a state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// all rows
+    Rows,
+    /// the argument
+    Argument,
+    /// rows where the argument is true
+    True,
+    /// rows where the argument is false
+    False,
+    /// the first argument, where the second is not NULL
+    First,
+    /// the second argument, where the first is not NULL
+    Second,
+}
+
+const fn partial(state: State, over: Over) -> Partial {
+    Partial { state, over }
+}
+
+const MOMENTS: [Partial; 3] = [
+    partial(State::Count, Over::Argument),
+    partial(State::Mean, Over::Argument),
+    partial(State::M2, Over::Argument),
+];
+
+const CO_MOMENTS: [Partial; 6] = [
+    partial(State::Count, Over::First),
+    partial(State::Mean, Over::First),
+    partial(State::Mean, Over::Second),
+    partial(State::M2, Over::First),
+    partial(State::M2, Over::Second),
+    partial(State::CoMoment, Over::First),
+];
 
 impl Aggregate {
     /// The partial states it is made of, in a fixed order.
-    pub fn states(self) -> &'static [State] {
+    pub fn partials(self) -> &'static [Partial] {
         match self {
-            Self::CountRows => &[State::Rows],
-            Self::Count => &[State::Count],
-            Self::CountEntities => &[State::Entities],
-            Self::Sum => &[State::Sum],
-            Self::Avg => &[State::Sum, State::Count],
-            Self::Min => &[State::Min],
-            Self::Max => &[State::Max],
-            Self::VarianceSample | Self::VariancePopulation | Self::StddevSample | Self::StddevPopulation => {
-                &[State::Count, State::Mean, State::M2]
+            Self::CountRows => const { &[partial(State::Rows, Over::Rows)] },
+            Self::Count => const { &[partial(State::Count, Over::Argument)] },
+            Self::CountEntities => const { &[partial(State::Entities, Over::Argument)] },
+            Self::Sum => const { &[partial(State::Sum, Over::Argument)] },
+            // An average divides by the number of values that were summed.
+            Self::Avg => {
+                const { &[partial(State::Sum, Over::Argument), partial(State::Count, Over::Argument)] }
             }
+            Self::Min => const { &[partial(State::Min, Over::Argument)] },
+            Self::Max => const { &[partial(State::Max, Over::Argument)] },
+            Self::VarianceSample | Self::VariancePopulation | Self::StddevSample | Self::StddevPopulation => {
+                &MOMENTS
+            }
+            Self::BoolAnd | Self::BoolOr => {
+                const { &[partial(State::Rows, Over::False), partial(State::Rows, Over::True)] }
+            }
+            Self::RegrCount => const { &[partial(State::Count, Over::First)] },
+            Self::CovarianceSample
+            | Self::CovariancePopulation
+            | Self::Correlation
+            | Self::RegrSlope
+            | Self::RegrIntercept
+            | Self::RegrR2
+            | Self::RegrAvgX
+            | Self::RegrAvgY
+            | Self::RegrSxx
+            | Self::RegrSyy
+            | Self::RegrSxy => &CO_MOMENTS,
         }
+    }
+
+    /// The aggregate that the SQL engine calls so, without DISTINCT and over an argument.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "count" => Self::Count,
+            "sum" => Self::Sum,
+            "avg" => Self::Avg,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "var" => Self::VarianceSample,
+            "var_pop" => Self::VariancePopulation,
+            "stddev" => Self::StddevSample,
+            "stddev_pop" => Self::StddevPopulation,
+            "bool_and" => Self::BoolAnd,
+            "bool_or" => Self::BoolOr,
+            "covar_samp" => Self::CovarianceSample,
+            "covar_pop" => Self::CovariancePopulation,
+            "corr" => Self::Correlation,
+            "regr_slope" => Self::RegrSlope,
+            "regr_intercept" => Self::RegrIntercept,
+            "regr_count" => Self::RegrCount,
+            "regr_r2" => Self::RegrR2,
+            "regr_avgx" => Self::RegrAvgX,
+            "regr_avgy" => Self::RegrAvgY,
+            "regr_sxx" => Self::RegrSxx,
+            "regr_syy" => Self::RegrSyy,
+            "regr_sxy" => Self::RegrSxy,
+            _ => return None,
+        })
+    }
+
+    /// How many arguments it has.
+    pub fn arity(self) -> usize {
+        let needs = |over| match over {
+            Over::Rows => 0,
+            Over::Argument | Over::True | Over::False => 1,
+            Over::First | Over::Second => 2,
+        };
+        self.partials().iter().map(|partial| needs(partial.over)).max().unwrap_or(0)
+    }
+
+    /// Whether it is computed of doubles, whatever numbers it is of.
+    pub fn is_of_doubles(self) -> bool {
+        self.partials()
+            .iter()
+            .any(|partial| matches!(partial.state, State::Mean | State::M2 | State::CoMoment))
     }
 }
 
@@ -76,6 +207,8 @@ pub enum State {
     Max,
     /// number of distinct entities
     Entities,
+    /// sum of products of the deviations of two arguments from their means, as a double
+    CoMoment,
 }
 
 /// How the same state of several nodes becomes one.
@@ -87,7 +220,7 @@ pub enum Merge {
     Min,
     /// the greatest
     Max,
-    /// with the count, mean and M2 beside it
+    /// with the count, the means and the other moments beside it
     Moments,
 }
 
@@ -98,8 +231,13 @@ impl State {
             Self::Rows | Self::Count | Self::Sum | Self::Entities => Merge::Sum,
             Self::Min => Merge::Min,
             Self::Max => Merge::Max,
-            Self::Mean | Self::M2 => Merge::Moments,
+            Self::Mean | Self::M2 | Self::CoMoment => Merge::Moments,
         }
+    }
+
+    /// Whether rows that a second argument is NULL in may be left out of it; the co-moment always has one.
+    pub fn may_be_paired(self) -> bool {
+        matches!(self, Self::Count | Self::Mean | Self::M2 | Self::CoMoment)
     }
 
     /// Whether it stands for a number of rows or entities, and so is rounded as a count.
@@ -115,7 +253,9 @@ impl State {
             (Self::Rows, None)
             | (Self::Count | Self::Entities, Some(_))
             | (Self::Sum, Some(DataType::Int32 | DataType::Int64)) => Some(DataType::Int64),
-            (Self::Sum | Self::Mean | Self::M2, Some(DataType::Float64)) => Some(DataType::Float64),
+            (Self::Sum | Self::Mean | Self::M2 | Self::CoMoment, Some(DataType::Float64)) => {
+                Some(DataType::Float64)
+            }
             (Self::Sum, Some(DataType::Decimal { precision, scale })) => {
                 DataType::decimal(precision.saturating_add(10).min(MAX_PRECISION), *scale)
             }
@@ -137,6 +277,7 @@ impl fmt::Display for State {
             Self::Min => "min",
             Self::Max => "max",
             Self::Entities => "count_distinct",
+            Self::CoMoment => "sum_of_products_of_deviations",
         })
     }
 }
@@ -154,6 +295,7 @@ impl From<State> for wire::State {
             State::Min => Self::Min,
             State::Max => Self::Max,
             State::Entities => Self::Entities,
+            State::CoMoment => Self::CoMoment,
         }
     }
 }
@@ -171,6 +313,7 @@ impl TryFrom<wire::State> for State {
             wire::State::Min => Ok(Self::Min),
             wire::State::Max => Ok(Self::Max),
             wire::State::Entities => Ok(Self::Entities),
+            wire::State::CoMoment => Ok(Self::CoMoment),
             wire::State::Unspecified => Err(Malformed("a measure's state is missing or unknown")),
         }
     }

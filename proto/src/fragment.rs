@@ -7,8 +7,8 @@ use std::fmt;
 
 pub use typing::{Scope, TypeError, TypeMismatch};
 
-use crate::aggregate::State;
-use crate::expr::{Column, Expr, quoted};
+use crate::aggregate::{Over, Partial, State};
+use crate::expr::{BinaryOp, Column, Expr, UnaryOp, quoted};
 use crate::id::DatasetName;
 
 /// Most group keys of a fragment.
@@ -80,15 +80,41 @@ impl JoinKind {
     }
 }
 
-/// One partial aggregate: `state(argument) FILTER (WHERE filter)`.
+/// One partial aggregate: `state(argument, paired) FILTER (WHERE filter)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     /// What is computed.
     pub state: State,
     /// Over what; `None` for [`State::Rows`] only.
     pub argument: Option<Expr>,
+    /// What must not be NULL beside it, where a state is over pairs; of a co-moment, the other argument.
+    pub paired: Option<Expr>,
     /// Over which rows of the group; `None`: all.
     pub filter: Option<Expr>,
+}
+
+impl Measure {
+    /// The measure of an aggregate's partial state, over its arguments; `None`: there are too few.
+    pub fn of(partial: Partial, arguments: &[Expr], filter: Option<&Expr>) -> Option<Self> {
+        let Partial { state, over } = partial;
+        let argument = |place: usize| arguments.get(place).cloned();
+        let filter = filter.cloned();
+        let (argument, paired, is) = match over {
+            Over::Rows => (None, None, None),
+            Over::Argument => (Some(argument(0)?), None, None),
+            Over::True => (None, None, Some(argument(0)?.unary(UnaryOp::IsTrue))),
+            Over::False => (None, None, Some(argument(0)?.unary(UnaryOp::IsFalse))),
+            Over::First => (Some(argument(0)?), Some(argument(1)?), None),
+            Over::Second => (Some(argument(1)?), Some(argument(0)?), None),
+        };
+        let filter = Expr::balanced(BinaryOp::And, filter.into_iter().chain(is).collect());
+        Some(Self { state, argument, paired, filter })
+    }
+
+    /// The expressions it is made of.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.argument.iter().chain(&self.paired).chain(&self.filter)
+    }
 }
 
 impl Fragment {
@@ -132,9 +158,10 @@ impl fmt::Display for Fragment {
 
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.argument {
-            Some(argument) => write!(f, "{}({argument})", self.state)?,
-            None => write!(f, "{}(*)", self.state)?,
+        match (&self.argument, &self.paired) {
+            (Some(argument), Some(paired)) => write!(f, "{}({argument}, {paired})", self.state)?,
+            (Some(argument), None) => write!(f, "{}({argument})", self.state)?,
+            (None, _) => write!(f, "{}(*)", self.state)?,
         }
         match &self.filter {
             Some(filter) => write!(f, " FILTER (WHERE {filter})"),

@@ -129,6 +129,15 @@ async fn extremes(target: &Target<'_>) -> Outcome {
         "AVG(income)",
         "VAR_POP(income)",
         "AVG(DISTINCT income)",
+        "SUM(DISTINCT income)",
+        "percentile_disc(1.0) WITHIN GROUP (ORDER BY income)",
+        "percentile_cont(0.999) WITHIN GROUP (ORDER BY income) FILTER (WHERE age = 97)",
+        "REGR_AVGY(income, age)",
+        "REGR_AVGX(age, income) FILTER (WHERE age = 97)",
+        "SQRT(REGR_SXX(age, income))",
+        "REGR_SXY(income, CASE WHEN age = 97 THEN score END)",
+        "COVAR_POP(income, CASE WHEN age = 97 THEN score ELSE 0 END)",
+        "REGR_INTERCEPT(income, age)",
     ];
     let questions: Vec<String> = questions.iter().map(|call| format!("SELECT {call} {here}")).collect();
     let sql = target.search(&questions.iter().map(String::as_str).collect::<Vec<_>>()).await;

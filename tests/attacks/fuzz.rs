@@ -203,8 +203,12 @@ impl Expressions {
         while measures.len() < 12 {
             let wanted = self.pick(&TYPES);
             let argument = Some(self.expr(&wanted, 3));
-            let measure =
-                Measure { state: State::Count, argument, filter: Some(self.expr(&DataType::Boolean, 2)) };
+            let measure = Measure {
+                state: State::Count,
+                argument,
+                paired: None,
+                filter: Some(self.expr(&DataType::Boolean, 2)),
+            };
             if all(scan(DATASET), vec![measure.clone()]).columns(&|_| Some(contract)).is_ok() {
                 measures.push(measure);
             }
@@ -219,7 +223,7 @@ impl Expressions {
         let depth = self.random.random_range(1..4);
         let wanted = self.pick(&TYPES);
         let expr = self.expr(&wanted, depth);
-        let rows = Measure { state: State::Rows, argument: None, filter: None };
+        let rows = Measure { state: State::Rows, argument: None, paired: None, filter: None };
         match self.random.random_range(0..4) {
             0 => (grouped(scan(DATASET), vec![expr], vec![rows]), 1),
             1 => {
@@ -227,17 +231,18 @@ impl Expressions {
                 (all(filtered(scan(DATASET), condition), vec![rows]), 1)
             }
             2 => {
-                let measure = |this: &mut Self| Measure {
-                    state: this.pick(&[State::Sum, State::Mean, State::Count, State::Min, State::M2]),
-                    argument: Some(this.expr(&DataType::Float64, depth)),
-                    filter: None,
+                let states = [State::Sum, State::Mean, State::Count, State::Min, State::M2, State::CoMoment];
+                let state = self.pick(&states);
+                let argument = Some(self.expr(&DataType::Float64, depth));
+                let paired = match state {
+                    State::CoMoment => Some(self.expr(&DataType::Float64, depth)),
+                    _ => None,
                 };
-                let measure = measure(self);
-                (all(scan(DATASET), vec![measure]), 1)
+                (all(scan(DATASET), vec![Measure { state, argument, paired, filter: None }]), 1)
             }
             _ => {
                 let filter = Some(self.expr(&DataType::Boolean, depth));
-                let counted = Measure { state: State::Count, argument: Some(expr), filter };
+                let counted = Measure { state: State::Count, argument: Some(expr), paired: None, filter };
                 (grouped(scan(DATASET), vec![self.expr(&DataType::Text, 1)], vec![counted]), 3)
             }
         }

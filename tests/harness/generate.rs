@@ -13,8 +13,13 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::data::{self, Result};
 
+mod aggregate;
 mod expression;
 mod nested;
+mod partition;
+
+use aggregate::Entities;
+pub use partition::Twins;
 
 /// Datasets that questions are about, with a node-local join partner and the key of the join.
 const TABLES: [(&str, Option<(&str, &str)>); 13] = [
@@ -117,11 +122,19 @@ impl Questions {
         let (from, tables) = self.from(contracts)?;
         let columns = sources(&tables);
         let keys = self.keys(&columns, &tables);
+        let grouping = self.grouping(&keys);
+        let plain = grouping == keys.join(", ");
         let mut items: Vec<String> =
             keys.iter().enumerate().map(|(index, key)| format!("{key} AS k{index}")).collect();
         let by_node = tables.iter().any(|table| keys.contains(&format!("{}.node", table.alias)));
+        // Entities are not counted distinct beside a public table, and people only where each group is at one node.
+        let entities = match (from.contains("ref_borough"), by_node && plain) {
+            (true, _) => Entities::None,
+            (false, true) => Entities::All,
+            (false, false) => Entities::OfOneNode,
+        };
         for index in 0..=self.below(3) {
-            let aggregate = self.aggregate(&columns, by_node)?;
+            let aggregate = self.aggregate(&columns, entities)?;
             items.push(format!("{aggregate} AS a{index}"));
         }
         let mut clauses = vec![format!("SELECT {} FROM {from}", items.join(", "))];
@@ -129,21 +142,37 @@ impl Questions {
             clauses.push(format!("WHERE {}", self.predicate(&columns, 2)?));
         }
         if !keys.is_empty() {
-            clauses.push(format!("GROUP BY {}", keys.join(", ")));
+            clauses.push(format!("GROUP BY {grouping}"));
         }
         if self.once_in(4) {
             clauses.push(format!("HAVING COUNT(*) > {}", self.below(30)));
         }
-        if !keys.is_empty() && self.once_in(3) {
+        // Subtotals are not told from groups of NULL by their keys: they have no total order.
+        if !keys.is_empty() && plain && self.once_in(3) {
             let order: Vec<String> = (1..=keys.len()).map(|position| position.to_string()).collect();
             clauses.push(format!("ORDER BY {}", order.join(", ")));
             if self.once_in(2) {
                 clauses.push(format!("LIMIT {} OFFSET {}", 1 + self.below(20), self.below(5)));
             }
         }
-        // Distinct entities beside a public table are refused: they are counted first, then joined.
-        let sql = clauses.join(" ");
-        (!sql.contains("ref_borough") || !sql.contains("COUNT(DISTINCT")).then_some(sql)
+        Some(clauses.join(" "))
+    }
+
+    /// The keys as they are, or as sets.
+    fn grouping(&mut self, keys: &[String]) -> String {
+        let list = keys.join(", ");
+        if keys.is_empty() || !self.once_in(6) {
+            return list;
+        }
+        match (self.below(4), keys) {
+            (0, _) => format!("ROLLUP ({list})"),
+            (1, _) => format!("CUBE ({list})"),
+            (2, [first, rest @ ..]) if !rest.is_empty() => format!("{first}, ROLLUP ({})", rest.join(", ")),
+            _ => {
+                let sets: Vec<String> = keys.iter().map(|key| format!("({key})")).collect();
+                format!("GROUPING SETS ({}, ())", sets.join(", "))
+            }
+        }
     }
 
     /// Two parts of one table under one aggregate.
@@ -229,44 +258,6 @@ impl Questions {
         self.pick(&dimensions).copied()
     }
 
-    fn aggregate(&mut self, columns: &[Source<'_>], by_node: bool) -> Option<String> {
-        let call = match self.below(9) {
-            0 | 1 => "COUNT(*)".to_owned(),
-            2 => format!("COUNT({})", self.dimension(columns)?.sql),
-            3 => self.count_entities(columns, by_node).unwrap_or_else(|| "COUNT(*)".to_owned()),
-            4 => {
-                let function = if self.once_in(2) { "MIN" } else { "MAX" };
-                format!("{function}({})", self.pick_comparable(columns)?.sql)
-            }
-            kind => {
-                let Some(number) = self.number(columns, 2) else { return Some("COUNT(*)".to_owned()) };
-                let function = match kind {
-                    5 | 6 => "SUM",
-                    7 => "AVG",
-                    _ => self.pick(&["VAR_SAMP", "VAR_POP", "STDDEV", "STDDEV_POP"])?,
-                };
-                format!("{function}({number})")
-            }
-        };
-        if self.once_in(5) {
-            let condition = self.predicate(columns, 1)?;
-            return Some(format!("{call} FILTER (WHERE {condition})"));
-        }
-        Some(call)
-    }
-
-    /// Entities that exist at one node only, or any entity where the groups are within nodes.
-    fn count_entities(&mut self, columns: &[Source<'_>], by_node: bool) -> Option<String> {
-        let entities: Vec<_> = columns
-            .iter()
-            .filter(|source| match source.column.role {
-                Role::Entity { node_scoped } => node_scoped || by_node,
-                _ => false,
-            })
-            .collect();
-        self.pick(&entities).map(|source| format!("COUNT(DISTINCT {})", source.sql))
-    }
-
     fn pick_comparable<'a, 'b>(&mut self, columns: &'b [Source<'a>]) -> Option<&'b Source<'a>> {
         let comparable: Vec<_> = columns
             .iter()
@@ -321,6 +312,14 @@ mod tests {
             "COUNT(DISTINCT",
             "STDDEV",
             "VAR_",
+            "COVAR_",
+            "REGR_",
+            "BOOL_",
+            "MEDIAN",
+            "PERCENTILE_CONT",
+            "ROLLUP",
+            "CUBE",
+            "GROUPING SETS",
             "date_trunc",
             "EXTRACT",
             "COALESCE",

@@ -7,6 +7,7 @@ use datafusion::common::Column;
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::functions_aggregate::min_max::max_udaf;
 use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlanBuilder, Window, WindowFunctionDefinition};
 
 use super::Result;
@@ -32,7 +33,9 @@ impl Carrier {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Carried> {
         let below = self.carry(&aggregate.input)?;
         let own = aggregate.schema.columns();
-        let keys = aggregate.group_expr.len();
+        // Of grouping sets, after the keys comes the number of the set, which is made of nothing.
+        let keys = own.len() - aggregate.aggr_expr.len();
+        let key_exprs = grouping_set_to_exprlist(&aggregate.group_expr).map_err(planning)?;
         let mut calls = aggregate.aggr_expr.clone();
         let mut hidden = |carrier: &mut Self, expr: Expr| {
             let name = carrier.fresh.name();
@@ -40,12 +43,13 @@ impl Carrier {
             Expr::Column(Column::new_unqualified(name))
         };
         let (mut key_marks, mut call_marks) = (vec![], vec![]);
-        let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
-        for (place, (column, expr)) in own.iter().zip(exprs).enumerate() {
+        for (column, expr) in own.iter().skip(keys).zip(&aggregate.aggr_expr) {
             let of = MarkExprs::weakest(&marks_of(expr, &below.marks));
-            if place >= keys {
-                call_marks.push((column.clone(), hidden(self, of.withheld)));
-            } else if !marks_of(expr, &below.marks).is_empty() {
+            call_marks.push((column.clone(), hidden(self, of.withheld)));
+        }
+        for (column, expr) in own.iter().zip(key_exprs) {
+            let of = MarkExprs::weakest(&marks_of(expr, &below.marks));
+            if !marks_of(expr, &below.marks).is_empty() {
                 let exprs = MarkExprs {
                     grade: hidden(self, of.grade),
                     withheld: hidden(self, of.withheld),

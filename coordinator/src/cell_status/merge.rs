@@ -168,7 +168,8 @@ pub(super) fn merged(aggregate: &Aggregate, fresh: &mut Fresh) -> Result<Carried
     let releasing = hidden(count_distinct(protecting(lit(true))?));
     let change = hidden(max(Expr::Column(of_release(CHANGE))));
     let mut figures = vec![];
-    for (column, call) in own.iter().skip(aggregate.group_expr.len()).zip(&aggregate.aggr_expr) {
+    let keys = own.len() - aggregate.aggr_expr.len();
+    for (column, call) in own.iter().skip(keys).zip(&aggregate.aggr_expr) {
         if let Some(withheld) = withheld(call, &rows)? {
             figures.push((column.clone(), hidden(withheld)));
         }

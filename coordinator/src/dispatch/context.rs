@@ -1,6 +1,6 @@
 //! One question while it runs: who asks, until when, and how far it has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(crate) struct QueryContext {
     /// how many requests were made for nodes
     requests: AtomicU32,
     outcomes: Mutex<BTreeMap<NodeId, NodeOutcome>>,
+    /// what is to be said of the way the answer was come by
+    remarks: Mutex<BTreeSet<String>>,
     progress: watch::Sender<Progress>,
     cancel: CancellationToken,
 }
@@ -74,6 +76,7 @@ impl QueryContext {
             room: Mutex::default(),
             requests: AtomicU32::new(0),
             outcomes: Mutex::default(),
+            remarks: Mutex::default(),
             progress: watch::Sender::default(),
             cancel: CancellationToken::new(),
         }
@@ -154,6 +157,16 @@ impl QueryContext {
     /// What became of each node, in the order of their ids.
     pub(crate) fn outcomes(&self) -> Vec<NodeOutcome> {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Adds a sentence to what is said beside the answer, once.
+    pub(crate) fn remark(&self, sentence: &str) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(sentence.to_owned());
+    }
+
+    /// What is to be said of the way the answer was come by.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// A request for a node. Each is taken once, so that each call needs one of its own.

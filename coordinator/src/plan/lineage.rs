@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use datafusion::common::Column;
 use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use jigsaw_proto::release::ReleaseMode;
 
 use crate::dispatch::Snapshot;
 use crate::split::FragmentTable;
@@ -44,8 +44,14 @@ pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> Hash
         }
         LogicalPlan::Projection(projection) => marked(&mut projection.expr.iter(), &below(&projection.input)),
         LogicalPlan::Aggregate(aggregate) => {
-            let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
-            marked(&mut exprs.into_iter(), &below(&aggregate.input))
+            let keys = grouping_set_to_exprlist(&aggregate.group_expr).unwrap_or_default();
+            let columns = below(&aggregate.input);
+            let passed = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+            let made = marked(&mut aggregate.aggr_expr.iter(), &columns);
+            marked(&mut keys.into_iter(), &columns)
+                .into_iter()
+                .chain(made.into_iter().map(|place| place + passed))
+                .collect()
         }
         LogicalPlan::Window(window) => {
             let columns = below(&window.input);
@@ -67,8 +73,5 @@ pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> Hash
 
 /// Whether any node protects any of the datasets that a fragment reads.
 fn is_protected(release: &FragmentTable, snapshot: &Snapshot) -> bool {
-    release.fragment().input.datasets().into_iter().any(|name| {
-        let held = snapshot.nodes.iter().filter_map(|node| node.datasets.get(name));
-        held.into_iter().any(|dataset| dataset.mode == ReleaseMode::Protected)
-    })
+    release.fragment().input.datasets().into_iter().any(|name| snapshot.protects(name))
 }

@@ -36,6 +36,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::catalogue::{CATALOG, Catalogue, INFORMATION, InformationSchema, PUBLIC, SYSTEM};
 use crate::dispatch::Federation;
+use crate::merge::percentile_disc;
 use crate::split::{ConstantsOutside, SplitAggregates};
 
 /// Memory that merges may use at once, in bytes; more spills to disk.
@@ -56,7 +57,7 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
         .with_default_features()
         .with_config(config())
         .with_runtime_env(runtime)
-        .with_optimizer_rules(rules())
+        .with_optimizer_rules(rules(federation))
         // No statement can open a file or make rows out of nothing.
         .with_file_formats(vec![])
         .with_table_functions(std::collections::HashMap::new())
@@ -69,6 +70,7 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
     for formula in super::formula::formulas() {
         session.register_udf(Arc::new(formula))?;
     }
+    session.register_udaf(Arc::new(percentile_disc()))?;
     session.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(session)
 }
@@ -98,7 +100,7 @@ fn config() -> SessionConfig {
 
 /// The engine's logical rules in its own order, less those that only pay off over local scans, with ours after filters
 /// have been pushed down (and what takes constants out of sums before all) and before common subexpressions are given names.
-fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+fn rules(federation: &Arc<Federation>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
         Arc::new(ConstantsOutside),
         Arc::new(SimplifyExpressions::new()),
@@ -116,7 +118,7 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownLimit::new()),
         Arc::new(PushDownFilter::new()),
-        Arc::new(SplitAggregates),
+        Arc::new(SplitAggregates { federation: Arc::clone(federation) }),
         Arc::new(SingleDistinctToGroupBy::new()),
         Arc::new(EliminateGroupByConstant::new()),
         Arc::new(CommonSubexprEliminate::new()),

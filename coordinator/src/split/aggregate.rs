@@ -5,7 +5,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr as PlanExpr, ExprFunctionExt, cast, lit, when};
-use jigsaw_proto::aggregate::{Aggregate, State};
+use jigsaw_proto::aggregate::Aggregate;
 use jigsaw_proto::contract::Role;
 use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Measure;
@@ -14,81 +14,88 @@ use jigsaw_proto::types::DataType;
 use super::expr::{conform, translate};
 use super::names::{Names, as_column};
 use super::relation::RelationBuilder;
+use super::values::OfValues;
+use super::view::PROTECTED;
 use crate::merge::{decimal_average, merged_moments, whole};
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
-/// One aggregate of the question in the algebra's words.
+/// One aggregate of the question.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) enum Asked {
+    /// in the algebra's words
+    States(OfStates),
+    /// over the values of an expression, by which groups are made
+    Values(OfValues),
+}
+
+/// An aggregate that is made of partial states.
+#[derive(Debug, Clone)]
+pub(super) struct OfStates {
     aggregate: Aggregate,
-    argument: Option<Expr>,
-    filter: Option<Expr>,
+    /// in the order of the algebra's table
+    measures: Vec<Measure>,
+}
+
+/// What is known beside the question when its aggregates are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) names: &'a Names,
+    pub(super) builder: &'a RelationBuilder,
+    /// whether each group is whole at one node
+    pub(super) complete: bool,
+    /// whether any node protects the rows
+    pub(super) protected: bool,
 }
 
 impl Asked {
-    /// Reads an aggregate call; `complete` says whether each group is whole at one node.
-    pub(super) fn read(
-        call: &PlanExpr,
-        names: &Names,
-        builder: &RelationBuilder,
-        complete: bool,
-    ) -> Result<Self> {
+    /// Reads an aggregate call.
+    pub(super) fn read(call: &PlanExpr, known: Circumstances<'_>) -> Result<Self> {
         let function = aggregate_function(call)?;
-        let parameters = &function.params;
-        if !parameters.order_by.is_empty() || parameters.null_treatment.is_some() {
+        if function.params.null_treatment.is_some() {
             return Err(QueryError::sql(format!(
-                "{call}: ORDER BY inside an aggregate would need rows: leave it out"
+                "{call}: IGNORE and RESPECT NULLS are for rows: leave it out"
+            )));
+        }
+        if let Some(values) = OfValues::read(function, known)? {
+            return Ok(Self::Values(values));
+        }
+        OfStates::read(function, known).map(Self::States)
+    }
+
+    /// Whether it counts distinct entities, which do not add up over finer groups.
+    pub(super) fn counts_entities(&self) -> bool {
+        matches!(self, Self::States(OfStates { aggregate: Aggregate::CountEntities, .. }))
+    }
+}
+
+impl OfStates {
+    fn read(function: &AggregateFunction, known: Circumstances<'_>) -> Result<Self> {
+        let name = function.func.name();
+        let parameters = &function.params;
+        if !parameters.order_by.is_empty() {
+            return Err(QueryError::sql(format!(
+                "{name}(… ORDER BY …): ORDER BY inside an aggregate would need rows: leave it out"
             )));
         }
         let aggregate = kind(function)?;
-        let filter = parameters.filter.as_deref().map(|filter| translate(filter, names)).transpose()?;
-        let argument = match (aggregate, parameters.args.first()) {
-            (Aggregate::CountRows, _) => None,
-            (_, Some(argument)) => Some(translate(argument, names)?),
-            (_, None) => return Err(QueryError::sql(format!("{call} needs an argument"))),
-        };
-        let asked = Self { aggregate, argument, filter };
+        let filter = parameters.filter.as_deref().map(|filter| translate(filter, known.names)).transpose()?;
+        let arguments = parameters.args.iter().take(aggregate.arity());
+        let arguments =
+            arguments.map(|argument| translate(argument, known.names)).collect::<Result<Vec<_>>>()?;
         if aggregate == Aggregate::CountEntities {
-            asked.check_distinct(builder, complete)?;
+            check_distinct(arguments.first(), known)?;
         }
-        asked.with_numeric_argument(names)
-    }
-
-    fn check_distinct(&self, builder: &RelationBuilder, complete: bool) -> Result<()> {
-        let column = self.argument.as_ref().and_then(as_column);
-        match column.and_then(|column| Some((column, builder.role(column)?))) {
-            Some((_, Role::Entity { node_scoped })) if complete || *node_scoped => Ok(()),
-            Some((column, Role::Entity { .. })) => Err(QueryError::sql(format!(
-                "COUNT(DISTINCT {column}) over several boroughs needs linking people across boroughs, or would count a person once in \
-                 each: add node to GROUP BY to count the people of each borough, or COUNT(*) what is recorded of them"
-            ))),
-            _ => Err(QueryError::sql(
-                "COUNT(DISTINCT x) is answered for entity columns only: to count the values of a dimension, GROUP BY it and \
-                 count the groups in an outer SELECT",
-            )),
-        }
-    }
-
-    /// Variance and averages of numbers that are not decimals are taken over doubles, as the planner takes them.
-    fn with_numeric_argument(mut self, names: &Names) -> Result<Self> {
-        if let Some(argument) = self.argument.take() {
-            let found = names.type_of(&argument)?;
-            let wanted = match (self.aggregate, &found) {
-                (Aggregate::Avg, DataType::Int32 | DataType::Int64) => DataType::Float64,
-                (
-                    Aggregate::VarianceSample
-                    | Aggregate::VariancePopulation
-                    | Aggregate::StddevSample
-                    | Aggregate::StddevPopulation,
-                    found,
-                ) if found.is_numeric() => DataType::Float64,
-                _ => found.clone(),
-            };
-            self.argument = Some(conform(argument, &found, &wanted));
-        }
-        Ok(self)
+        let arguments = arguments
+            .into_iter()
+            .map(|argument| numeric(argument, aggregate, known.names))
+            .collect::<Result<Vec<_>>>()?;
+        let partials = aggregate.partials().iter();
+        let measures = partials.map(|partial| Measure::of(*partial, &arguments, filter.as_ref()));
+        let measures = measures.collect::<Option<Vec<_>>>();
+        let measures = measures.ok_or_else(|| QueryError::sql(format!("{name}() needs more arguments")))?;
+        Ok(Self { aggregate, measures })
     }
 
     /// Which aggregate of the algebra it is.
@@ -96,20 +103,12 @@ impl Asked {
         self.aggregate
     }
 
-    /// The measures it needs, in the order of the algebra's table.
-    pub(super) fn measures(&self) -> Vec<Measure> {
-        let states = self.aggregate.states().iter();
-        states
-            .map(|state| {
-                // An average divides by the number of values that were summed.
-                let argument = if *state == State::Rows { None } else { self.argument.clone() };
-                Measure { state: *state, argument, filter: self.filter.clone() }
-            })
-            .collect()
+    /// The measures it needs.
+    pub(super) fn measures(&self) -> &[Measure] {
+        &self.measures
     }
 
-    /// The aggregate over released rows that merges `states`, its columns there, under the condition `filter`; and whether
-    /// the question has one group of everything, which exists even when no node has a row.
+    /// The aggregate over released rows that merges `states`, its columns there, under the condition `filter`.
     pub(super) fn merge(
         &self,
         states: &[PlanExpr],
@@ -125,7 +124,10 @@ impl Asked {
             None => Ok(call),
         };
         match (self.aggregate, states) {
-            (Aggregate::CountRows | Aggregate::Count | Aggregate::CountEntities, [count]) => {
+            (
+                Aggregate::CountRows | Aggregate::Count | Aggregate::CountEntities | Aggregate::RegrCount,
+                [count],
+            ) => {
                 let passing = filter.map(|_| filtered(sum(lit(1_i64)), None)).transpose()?;
                 Ok(Merged::count(filtered(sum(count.clone()), None)?, passing))
             }
@@ -137,13 +139,24 @@ impl Asked {
                 let summed = filtered(sum(total.clone()), Some(count.clone().is_not_null()))?;
                 Ok(Merged::average(summed, counted, result))
             }
-            (aggregate, [count, mean, m2]) => {
-                let call = merged_moments(aggregate, &[count.clone(), mean.clone(), m2.clone()])
-                    .ok_or_else(|| QueryError::internal("an aggregate without moments"))?;
+            (Aggregate::BoolAnd | Aggregate::BoolOr, [of_false, of_true]) => {
+                let protected = filtered(max(super::local::Leaf::column(PROTECTED)), None)?;
+                let (of_false, of_true) =
+                    (filtered(sum(of_false.clone()), None)?, filtered(sum(of_true.clone()), None)?);
+                Ok(Merged::boolean(of_false, of_true, protected, self.aggregate == Aggregate::BoolAnd))
+            }
+            (aggregate, states) => {
+                let call = merged_moments(aggregate, states).ok_or_else(|| {
+                    QueryError::internal("an aggregate whose states are not those of the algebra")
+                })?;
                 Ok(Merged::plain(filtered(call, None)?, result))
             }
-            _ => Err(QueryError::internal("an aggregate whose states are not those of the algebra")),
         }
+    }
+
+    /// Whether its merge asks which nodes protect.
+    pub(super) fn asks_who_protects(&self) -> bool {
+        matches!(self.aggregate, Aggregate::BoolAnd | Aggregate::BoolOr)
     }
 }
 
@@ -173,18 +186,45 @@ fn wide_sum(total: &PlanExpr, result: &ArrowType) -> PlanExpr {
     }
 }
 
+fn check_distinct(argument: Option<&Expr>, known: Circumstances<'_>) -> Result<()> {
+    let column = argument.and_then(as_column);
+    match column.and_then(|column| Some((column, known.builder.role(column)?))) {
+        Some((_, Role::Entity { node_scoped })) if known.complete || *node_scoped => Ok(()),
+        Some((column, Role::Entity { .. })) => Err(QueryError::sql(format!(
+            "COUNT(DISTINCT {column}) over several boroughs needs linking people across boroughs, or would count a person once in \
+             each: add node to GROUP BY to count the people of each borough, or COUNT(*) what is recorded of them"
+        ))),
+        _ => Err(QueryError::internal("a count of distinct entities of something else")),
+    }
+}
+
+/// Variance, co-moments and averages of numbers that are not decimals are taken over doubles, as the planner takes them.
+fn numeric(argument: Expr, aggregate: Aggregate, names: &Names) -> Result<Expr> {
+    let found = names.type_of(&argument)?;
+    let of_doubles = aggregate.is_of_doubles() || aggregate == Aggregate::RegrCount;
+    let wanted = match (aggregate, &found) {
+        (Aggregate::Avg, DataType::Int32 | DataType::Int64) => DataType::Float64,
+        (_, found) if of_doubles && found.is_numeric() => DataType::Float64,
+        _ => found.clone(),
+    };
+    Ok(conform(argument, &found, &wanted))
+}
+
+/// The answer, given the columns of the aggregate calls that it is made of.
+type Finish = Box<dyn FnOnce(Vec<PlanExpr>) -> Option<PlanExpr>>;
+
 /// Aggregates over released rows, and the scalar expression over them that is the answer.
 pub(super) struct Merged {
     /// aggregate calls
     pub(super) calls: Vec<PlanExpr>,
     /// what the answer is, given the columns of the calls
-    pub(super) finish: Box<dyn FnOnce(Vec<PlanExpr>) -> Option<PlanExpr>>,
+    pub(super) finish: Finish,
     /// whether no row at all counts as 0
     pub(super) is_count: bool,
 }
 
 impl Merged {
-    fn plain(call: PlanExpr, result: &ArrowType) -> Self {
+    pub(super) fn plain(call: PlanExpr, result: &ArrowType) -> Self {
         let result = result.clone();
         let finish = move |columns: Vec<PlanExpr>| Some(cast(columns.into_iter().next()?, result));
         Self { calls: vec![call], finish: Box::new(finish), is_count: false }
@@ -220,6 +260,22 @@ impl Merged {
         };
         Self { calls: vec![total, count], finish: Box::new(finish), is_count: false }
     }
+
+    /// `BOOL_AND` is false where any row is false, `BOOL_OR` true where any is true. That there is none is known of open nodes
+    /// only: a protected one withholds a count of nobody, and may round one of a few to 0.
+    fn boolean(of_false: PlanExpr, of_true: PlanExpr, protected: PlanExpr, all: bool) -> Self {
+        let finish = move |columns: Vec<PlanExpr>| {
+            let [of_false, of_true, protected]: [PlanExpr; 3] = columns.try_into().ok()?;
+            let (decides, other) = if all { (of_false, of_true) } else { (of_true, of_false) };
+            let unknown = || PlanExpr::Literal(ScalarValue::Boolean(None), None);
+            when(decides.gt(lit(0_i64)), lit(!all))
+                .when(protected.eq(lit(1_i64)), unknown())
+                .when(other.gt(lit(0_i64)), lit(all))
+                .otherwise(unknown())
+                .ok()
+        };
+        Self { calls: vec![of_false, of_true, protected], finish: Box::new(finish), is_count: false }
+    }
 }
 
 /// The aggregate function that a call is of.
@@ -238,27 +294,32 @@ fn kind(function: &AggregateFunction) -> Result<Aggregate> {
     };
     match (name, function.params.distinct) {
         ("count", true) => Ok(Aggregate::CountEntities),
-        (_, true) => refused("leave out DISTINCT, or group by the column and aggregate in an outer SELECT"),
-        ("count", false) => match function.params.args.first() {
-            None => Ok(Aggregate::CountRows),
-            Some(PlanExpr::Literal(value, _)) if !value.is_null() => Ok(Aggregate::CountRows),
-            Some(_) => Ok(Aggregate::Count),
-        },
-        ("sum", false) => Ok(Aggregate::Sum),
-        ("avg", false) => Ok(Aggregate::Avg),
-        ("min", false) => Ok(Aggregate::Min),
-        ("max", false) => Ok(Aggregate::Max),
-        ("var", false) => Ok(Aggregate::VarianceSample),
-        ("var_pop", false) => Ok(Aggregate::VariancePopulation),
-        ("stddev", false) => Ok(Aggregate::StddevSample),
-        ("stddev_pop", false) => Ok(Aggregate::StddevPopulation),
-        (
-            "median" | "percentile_cont" | "approx_percentile_cont" | "approx_median" | "approx_distinct",
-            _,
-        ) => refused("count in bands (GROUP BY CASE … END) and read the quantile off the bands"),
-        ("array_agg" | "string_agg" | "first_value" | "last_value" | "nth_value", _) => {
-            refused("it would hand out values of rows; use COUNT, SUM, AVG, VAR or STDDEV")
+        // The least and the greatest are the same, however often they occur.
+        ("min" | "max" | "bool_and" | "bool_or", true) | (_, false) => {
+            match (name, function.params.args.first()) {
+                ("count", None) => Ok(Aggregate::CountRows),
+                ("count", Some(PlanExpr::Literal(value, _))) if !value.is_null() => Ok(Aggregate::CountRows),
+                (name, _) => match Aggregate::named(name) {
+                    Some(aggregate) => Ok(aggregate),
+                    None if [
+                        "array_agg",
+                        "string_agg",
+                        "first_value",
+                        "last_value",
+                        "nth_value",
+                        "any_value",
+                    ]
+                    .contains(&name) =>
+                    {
+                        refused("it would hand out values of rows; use COUNT, SUM, AVG, VAR or STDDEV")
+                    }
+                    None if name == "approx_distinct" => refused("use COUNT(DISTINCT …)"),
+                    None => {
+                        refused("use COUNT, SUM, AVG, VAR, STDDEV, CORR, MEDIAN, or MIN and MAX on open data")
+                    }
+                },
+            }
         }
-        _ => refused("use COUNT, SUM, AVG, VAR, STDDEV, or MIN and MAX on open data"),
+        (_, true) => refused("leave out DISTINCT, or group by the column and aggregate in an outer SELECT"),
     }
 }

@@ -21,10 +21,12 @@ use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::expr::{BinaryOp, Column, Expr as FragmentExpr, Value};
 use jigsaw_proto::fragment::{Fragment, JoinKind, Relation};
 use jigsaw_proto::id::NodeId;
+use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 use tokio::sync::OnceCell;
 
 use super::reliance::{Reliance, Values};
+use super::values::Remark;
 use super::view::View;
 use crate::dispatch::{Federation, QueryContext, Released};
 use crate::query::QueryError;
@@ -37,7 +39,11 @@ pub(crate) struct FragmentTable {
     released: SchemaRef,
     relied_on: Arc<Vec<Reliance>>,
     view: View,
+    remarks: Arc<Vec<Remark>>,
 }
+
+/// Most groups of values that are put together here: more would be rows under another name.
+const MAX_VALUES: usize = 5_000_000;
 
 /// The schema of a release with these columns.
 fn schema(columns: &[(String, DataType)]) -> SchemaRef {
@@ -50,13 +56,19 @@ impl FragmentTable {
     pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)], relied_on: Vec<Reliance>) -> Self {
         let only = nodes_named(&fragment.input).map(Arc::new);
         let (released, relied_on) = (schema(columns), Arc::new(relied_on));
-        Self { fragment: Arc::new(fragment), only, released, relied_on, view: View::Release }
+        let remarks = Arc::default();
+        Self { fragment: Arc::new(fragment), only, released, relied_on, view: View::Release, remarks }
     }
 
     /// The release that a scan is of; `None` for any other table.
     pub(super) fn of(scan: &TableScan) -> Option<Self> {
         let provider = source_as_provider(&scan.source).ok()?;
         (provider.as_ref() as &dyn Any).downcast_ref::<Self>().cloned()
+    }
+
+    /// The same, with what is to be said beside an answer that is made of it.
+    pub(super) fn with_remarks(self, remarks: Vec<Remark>) -> Self {
+        Self { remarks: Arc::new(remarks), ..self }
     }
 
     /// The same answer seen in another way: nodes are asked once for all views of it.
@@ -132,7 +144,7 @@ impl PartitionStream for Release {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let FragmentTable { fragment, only, released, relied_on, view } = self.table.clone();
+        let FragmentTable { fragment, only, released, relied_on, view, remarks } = self.table.clone();
         let schema = Arc::clone(&self.schema);
         let answer = async move {
             let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
@@ -140,6 +152,7 @@ impl PartitionStream for Release {
             })?;
             let answer = asking.ask(&fragment, &released, only.as_deref());
             let answer = asking.checked(answer, &relied_on, only.as_deref()).await?;
+            asking.remark(&answer, &remarks)?;
             let batches = view.batches(&answer, &schema)?;
             Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
         };
@@ -187,6 +200,22 @@ impl Asking {
             reliance.check(&answer, &seen)?;
         }
         Ok(answer)
+    }
+
+    /// Says what is to be said of an answer over values.
+    fn remark(&self, answer: &Released, remarks: &[Remark]) -> Result<(), QueryError> {
+        let values: usize = answer.batches().map(|batch| batch.num_rows()).sum();
+        if remarks.iter().any(|remark| remark.of_values) && values > MAX_VALUES {
+            return Err(QueryError::sql(format!(
+                "DISTINCT or a quantile is over {values} different values, and {MAX_VALUES} are the most: ask for fewer groups, or round \
+                 the values (ROUND(x, 1), date_trunc)"
+            )));
+        }
+        let protected = answer.answers.iter().any(|(manifest, _)| manifest.mode == ReleaseMode::Protected);
+        for remark in remarks.iter().filter(|remark| protected || !remark.of_protected) {
+            self.context.remark(&remark.sentence);
+        }
+        Ok(())
     }
 
     async fn ask(

@@ -9,89 +9,97 @@
 
 use std::collections::HashSet;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column as PlanColumn, JoinType};
 use datafusion::logical_expr::{Aggregate, Expr as PlanExpr, Filter, Join, LogicalPlan, LogicalPlanBuilder};
-use jigsaw_proto::aggregate::Aggregate as Algebra;
+use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Fragment;
 
-use super::aggregate::{Asked, Merged, aggregate_function};
+use super::aggregate::{Asked, Circumstances, Merged, aggregate_function};
 use super::expr::{conform, planned_type, translate};
 use super::fragment_table::FragmentTable;
+use super::grouping;
 use super::local::{Leaf, Measures, merged};
 use super::reads_only_federated;
 use super::relation::RelationBuilder;
+use crate::dispatch::Snapshot;
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
 /// `Aggregate(F ⋈ R)` becomes `Projection(Aggregate(release of F ⋈ R))`.
-pub(super) fn split(aggregate: &Aggregate) -> Result<LogicalPlan> {
+pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPlan> {
     let Pulled { groups, calls, input } = pull_through(aggregate)?;
     let federated = federated_part(&input)?;
     let mut builder = RelationBuilder::default();
     let (relation, names) = builder.relation(federated)?;
     let mut keys = Keys { federated, list: vec![] };
 
-    for group in &groups {
+    for group in &grouping::keys(&groups)? {
         keys.need(group);
     }
     keys.need_on_path(&input)?;
-    no_distinct_beside_releases(&calls, &input)?;
+    let beside_releases = reads_releases(&input)?;
     let divided = calls.iter().map(|call| keys.divide(call)).collect::<Result<Vec<_>>>()?;
     let translated = keys.list.iter().map(|key| {
         let expr = translate(key, &names)?;
         Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, federated.schema())?))
     });
-    let translated = translated.collect::<Result<Vec<_>>>()?;
+    let mut translated = translated.collect::<Result<Vec<_>>>()?;
     let complete = builder.complete(&translated);
+    let protected = builder.is_protected(nodes);
+    let known = Circumstances { names: &names, builder: &builder, complete, protected };
     let asked = divided.into_iter().map(|(call, outside)| {
-        let label = call.to_string();
-        Ok((Asked::read(&call, &names, &builder, complete)?, outside, label))
+        let read = Asked::read(&call, known)?;
+        if beside_releases && is_distinct(&call)? {
+            return Err(distinct_beside_releases(&call));
+        }
+        Ok(Divided { asked: read, outside, label: call.to_string() })
     });
     let asked = asked.collect::<Result<Vec<_>>>()?;
+    let values: Vec<Option<usize>> =
+        asked.iter().map(|divided| divided.asked.value_in(&mut translated)).collect();
     let mut measures = Measures::default();
-    let states: Vec<Vec<usize>> = asked.iter().map(|(asked, ..)| measures.add(asked)).collect();
+    let states: Vec<Vec<usize>> = asked.iter().map(|divided| measures.add(&divided.asked)).collect();
     let fragment = Fragment { input: relation, keys: translated, measures: measures.list };
-    let leaf = Leaf::new(fragment, &mut builder)?;
+    let relied_on = builder.relied_on();
+    let own: Vec<&Asked> = asked.iter().map(|divided| &divided.asked).collect();
+    let leaf = Leaf::new(fragment, &builder, relied_on, &own, grouping::has_sets(&groups))?;
 
     let over_release = |expr: &PlanExpr| keys.replaced(expr);
-    let fields = aggregate.schema.iter().skip(groups.len());
-    let merges =
-        asked.iter().zip(&states).zip(fields).map(|(((asked, outside, label), states), (_, field))| {
-            let states: Vec<PlanExpr> =
-                states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
-            let outside = outside.as_ref().map(over_release).transpose()?;
-            match asked.aggregate() {
-                // Distinct entities are not additive over the finer groups of a join.
-                Algebra::CountEntities => Merged::whole(&states, outside.as_ref(), label),
-                _ => asked.merge(&states, outside.as_ref(), field.data_type()),
-            }
-        });
+    let fields = aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone()));
+    let fields: Vec<_> = fields.collect();
+    let results = fields.iter().skip(fields.len() - asked.len());
+    let merges = asked.iter().zip(states.iter().zip(values)).zip(results);
+    let merges = merges.map(|((divided, (states, value)), (_, field))| {
+        let outside = divided.outside.as_ref().map(over_release).transpose()?;
+        divided.merge(states, value, outside.as_ref(), field.data_type())
+    });
     let merges = merges.collect::<Result<Vec<_>>>()?;
-    let groups = groups.iter().map(over_release).collect::<Result<Vec<_>>>()?;
+    let groups = grouping::replaced(&groups, &over_release)?;
     let joined = rebuilt(&input, federated, &keys, &leaf)?;
-    merged(LogicalPlanBuilder::from(joined), groups, merges, aggregate)
+    merged(LogicalPlanBuilder::from(joined), groups, merges, &fields)
 }
 
-/// Rows that were joined with figures released of other rows may meet several of them.
-fn no_distinct_beside_releases(calls: &[PlanExpr], input: &LogicalPlan) -> Result<()> {
+/// Whether rows are joined with figures released of other rows, of which they may meet several.
+fn reads_releases(input: &LogicalPlan) -> Result<bool> {
     let released = input.exists(|plan| match plan {
         LogicalPlan::TableScan(scan) => Ok(FragmentTable::of(scan).is_some()),
         _ => Ok(false),
     });
-    if !released.map_err(|error| QueryError::planning(&error))? {
-        return Ok(());
-    }
-    for call in calls {
-        if aggregate_function(call)?.params.distinct {
-            return Err(QueryError::sql(format!(
-                "{call} over rows joined with figures of other rows needs linking across boroughs, for a row that meets several of them \
-                 counts once in each: COUNT(*) counts it once for each figure, or join within each borough by node"
-            )));
-        }
-    }
-    Ok(())
+    released.map_err(|error| QueryError::planning(&error))
+}
+
+fn is_distinct(call: &PlanExpr) -> Result<bool> {
+    Ok(aggregate_function(call)?.params.distinct)
+}
+
+fn distinct_beside_releases(call: &PlanExpr) -> QueryError {
+    QueryError::sql(format!(
+        "{call} over rows joined with figures of other rows needs linking across boroughs, for a row that meets several of them \
+         counts once in each: COUNT(*) counts it once for each figure, or join within each borough by node"
+    ))
 }
 
 /// An aggregation with the projections right below it inlined.
@@ -107,11 +115,6 @@ fn pull_through(aggregate: &Aggregate) -> Result<Pulled> {
         calls: aggregate.aggr_expr.clone(),
         input: (*aggregate.input).clone(),
     };
-    if pulled.groups.iter().any(|group| matches!(group, PlanExpr::GroupingSet(_))) {
-        return Err(QueryError::sql(
-            "ROLLUP, CUBE and GROUPING SETS are not answered yet: ask each grouping by itself and put them together with UNION ALL",
-        ));
-    }
     loop {
         let (below, inner): (Vec<PlanExpr>, LogicalPlan) = match &pulled.input {
             LogicalPlan::Projection(projection) => (
@@ -132,7 +135,7 @@ fn pull_through(aggregate: &Aggregate) -> Result<Pulled> {
             })
         };
         pulled = Pulled {
-            groups: pulled.groups.iter().map(inline).collect::<Result<_>>()?,
+            groups: grouping::replaced(&pulled.groups, &inline)?,
             calls: pulled.calls.iter().map(inline).collect::<Result<_>>()?,
             input: inner,
         };
@@ -266,11 +269,11 @@ impl Keys<'_> {
                 outside = Some(*filter);
             }
         }
-        if let Some(argument) = function.params.args.first().cloned()
-            && !argument.column_refs().is_empty()
-            && !matches!(self.side(&argument), Side::Federated)
-        {
-            if function.func.name() != "count" || function.params.distinct {
+        let public = |argument: &&PlanExpr| {
+            !argument.column_refs().is_empty() && !matches!(self.side(argument), Side::Federated)
+        };
+        if let Some(argument) = function.params.args.iter().find(public).cloned() {
+            if function.func.name() != "count" || function.params.distinct || function.params.args.len() > 1 {
                 return Err(QueryError::sql(format!(
                     "{call} aggregates a column of a public table over federated rows: aggregate the federated table in a CTE first, \
                      then join the public table to the result"
@@ -331,5 +334,43 @@ fn rebuilt(plan: &LogicalPlan, federated: &LogicalPlan, keys: &Keys<'_>, leaf: &
             .map_err(planning)
         }
         public => Ok(public.clone()),
+    }
+}
+
+/// An aggregate call as nodes can compute it, and what is left of it for after the join.
+struct Divided {
+    asked: Asked,
+    outside: Option<PlanExpr>,
+    /// as it was asked for
+    label: String,
+}
+
+impl Divided {
+    fn merge(
+        &self,
+        states: &[usize],
+        value: Option<usize>,
+        outside: Option<&PlanExpr>,
+        result: &DataType,
+    ) -> Result<Merged> {
+        if self.asked.counts_entities() {
+            // Distinct entities are not additive over the finer groups of a join.
+            let states: Vec<PlanExpr> =
+                states.iter().map(|index| Leaf::column(&format!("p{index}"))).collect();
+            return Merged::whole(&states, outside, &self.label);
+        }
+        let value = value.map(|place| Leaf::column(&format!("g{place}")));
+        self.asked.merge(states, value, outside, result)
+    }
+}
+
+impl Asked {
+    /// The place of the key that its values are, added where there is none.
+    fn value_in(&self, keys: &mut Vec<Expr>) -> Option<usize> {
+        let Self::Values(of) = self else { return None };
+        Some(keys.iter().position(|known| known == of.key()).unwrap_or_else(|| {
+            keys.push(of.key().clone());
+            keys.len() - 1
+        }))
     }
 }

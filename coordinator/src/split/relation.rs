@@ -15,7 +15,7 @@ use datafusion::common::JoinType;
 use datafusion::common::NullEquality;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Join as PlanJoin, LogicalPlan, Projection, TableScan, Union};
-use jigsaw_proto::contract::Contract;
+use jigsaw_proto::contract::{Contract, Floor};
 use jigsaw_proto::expr::{BinaryOp, Column, Expr};
 use jigsaw_proto::fragment::{Join, JoinKind, Relation, Scope};
 use jigsaw_proto::id::DatasetName;
@@ -24,6 +24,7 @@ use super::expr::translate;
 use super::names::{Names, as_column};
 use super::reliance::Reliance;
 use crate::catalogue::FederatedTable;
+use crate::dispatch::Snapshot;
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
@@ -51,6 +52,12 @@ impl RelationBuilder {
     /// The contract of a dataset that the relation reads.
     pub(super) fn contract(&self, dataset: &DatasetName) -> Option<&Contract> {
         self.scans.iter().map(|(_, contract)| &**contract).find(|contract| contract.name == *dataset)
+    }
+
+    /// Whether any node protects any of the rows; nodes that never said count as their contract has it.
+    pub(super) fn is_protected(&self, nodes: &Snapshot) -> bool {
+        let floor = |contract: &Contract| matches!(contract.floor, Floor::Protected { .. });
+        self.scans.iter().any(|(_, contract)| floor(contract) || nodes.protects(&contract.name))
     }
 
     /// The relation that `plan` is, and what its columns are; an error says why it is not node-local.

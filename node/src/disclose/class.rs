@@ -53,9 +53,8 @@ fn lone(cells: &mut Cells<'_>, key: usize) -> Result<(), ArrowError> {
 /// Withholds cells that everybody of the group is in.
 fn everybody(cells: &mut Cells<'_>, measure: usize) {
     for row in 0..cells.rows() {
-        let groups = cells.group_holders().iter().map(|holders| holders.count(row));
-        let chosen = cells.holders(measure).iter().map(|holders| holders.count(row));
-        if groups.eq(chosen) {
+        let mut kinds = cells.group_holders().iter().zip(cells.holders(measure));
+        if kinds.all(|(group, chosen)| group.count(row) == chosen.count(row)) {
             cells.withhold(measure, row, "R11");
         }
     }

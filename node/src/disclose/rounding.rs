@@ -36,7 +36,9 @@ fn rounded(figure: Figure, state: Option<State>, base: u32, step: f64, scale: i8
             Some(Figure::Whole(nearest(sum, whole(step, scale).saturating_mul(base.into()))))
         }
         (State::Sum, Figure::Double(sum)) => Some(Figure::Double(multiple(sum, f64::from(base) * step))),
-        (State::Mean | State::M2, Figure::Double(value)) => Some(Figure::Double(significant(value, 3))),
+        (State::Mean | State::M2 | State::CoMoment, Figure::Double(value)) => {
+            Some(Figure::Double(significant(value, 3)))
+        }
         _ => None,
     }
 }

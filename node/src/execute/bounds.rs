@@ -72,11 +72,13 @@ pub(super) struct Proof {
 
 impl Profiles {
     /// A proof that may succeed: of questions about many rows of one dataset, whose policy asks no more than how many there are
-    /// and whether one dominates.
+    /// and whether one dominates. Of pairs nothing is proved: who contributes is a matter of both.
     pub(super) async fn proof(&self, approved: &Approved, session: &SessionState) -> Option<Proof> {
         let asks_who =
             approved.is_guarded() || approved.perturbation().is_some() || !approved.sensitive().is_empty();
-        if approved.mode() == ReleaseMode::Open || asks_who || approved.entity_kinds().is_empty() {
+        let of_pairs = approved.fragment().measures.iter().any(|measure| measure.paired.is_some());
+        if approved.mode() == ReleaseMode::Open || asks_who || of_pairs || approved.entity_kinds().is_empty()
+        {
             return None;
         }
         let name = only(&approved.fragment().input)?;

@@ -4,11 +4,14 @@ use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::functions::math::expr_fn::round;
-use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum, var_pop};
+use datafusion::functions_aggregate::expr_fn::{
+    avg, count, count_distinct, covar_pop, max, min, sum, var_pop,
+};
 use datafusion::logical_expr::{
     AggregateUDF, Expr as PlanExpr, ExprFunctionExt, LogicalPlan, cast, col, lit, try_cast, when,
 };
 use jigsaw_proto::aggregate::State;
+use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Measure;
 use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
@@ -85,7 +88,10 @@ pub(super) fn state(
     argument_type: Option<&DataType>,
     rounding: Option<Rounding>,
 ) -> Result<(Vec<PlanExpr>, PlanExpr)> {
+    let paired = measure.paired.as_ref().map(lower).transpose()?;
+    let beside = paired.clone().map(PlanExpr::is_not_null);
     let filter = measure.filter.as_ref().map(lower).transpose()?;
+    let filter = [filter, beside].into_iter().flatten().reduce(PlanExpr::and);
     let filtered = |call: PlanExpr| match &filter {
         Some(filter) => call.filter(filter.clone()).build(),
         None => Ok(call),
@@ -132,6 +138,15 @@ pub(super) fn state(
             let m2 = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
             Ok((vec![counted, variance], m2))
         }
+        (State::CoMoment, Some(argument)) => {
+            let paired = paired.ok_or_else(|| {
+                DataFusionError::Plan("a co-moment of one argument was approved".to_owned())
+            })?;
+            let counted = filtered(count(argument.clone()))?.alias(format!("{name}n"));
+            let covariance = filtered(covar_pop(argument, paired))?.alias(name);
+            let moment = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
+            Ok((vec![counted, covariance], moment))
+        }
         _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),
     }
 }
@@ -144,19 +159,20 @@ fn rounded_mean(name: &str, Rounding { base, step, units }: Rounding) -> PlanExp
     nearest(col(name) / lit(units), base * step) / nullif(counted, lit(0.0))
 }
 
-/// The rows that contribute to a measure: they pass its filter, and their argument is neither NULL nor, in a sum, zero.
+/// The rows that contribute to a measure: they pass its filter, and no argument is NULL or, where products or values are summed,
+/// zero. A measure that is zero but for a few gives a co-moment that is theirs alone.
 fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
     let filter = measure.filter.as_ref().map(lower).transpose()?;
-    let argument = measure.argument.as_ref().map(lower).transpose()?;
-    let present = argument.map(|argument| match measure.state {
+    let arguments = measure.argument.iter().chain(&measure.paired).map(lower).collect::<Result<Vec<_>>>()?;
+    let present = arguments.into_iter().map(|argument| match measure.state {
         // Both zeros: the engine's order tells them apart.
-        State::Sum => {
+        State::Sum | State::CoMoment => {
             let number = cast(argument, ArrowType::Float64);
             number.clone().is_not_null().and(number.in_list(vec![lit(0.0), lit(-0.0)], true))
         }
         _ => argument.is_not_null(),
     });
-    Ok([filter, present].into_iter().flatten().reduce(PlanExpr::and))
+    Ok(filter.into_iter().chain(present).reduce(PlanExpr::and))
 }
 
 /// The calls that say who is behind groups and cells: for each kind of entity its holdings; or, where nobody asks who, its count
@@ -191,30 +207,35 @@ fn holders(approved: &Approved, entities: &[PlanExpr], secret: Secret) -> Result
 /// them share a place.
 pub(super) struct Amounts {
     amounts: Vec<PlanExpr>,
-    /// where each measure's is
-    pub(super) places: Vec<usize>,
+    /// where each measure's are: one, or two of a co-moment
+    pub(super) places: Vec<Vec<usize>>,
 }
 
 impl Amounts {
     pub(super) fn of(approved: &Approved) -> Result<Self> {
         let mut all = Self { amounts: vec![lit(1.0)], places: vec![] };
         for measure in &approved.fragment().measures {
-            let amount = match (measure.state, &measure.argument) {
-                (State::Sum | State::Mean | State::M2, Some(argument)) => {
-                    cast(lower(argument)?, ArrowType::Float64)
-                }
-                _ => lit(1.0),
+            let of = |argument: &Expr| Ok::<_, DataFusionError>(cast(lower(argument)?, ArrowType::Float64));
+            let amounts = match (measure.state, &measure.argument, &measure.paired) {
+                (State::CoMoment, Some(argument), Some(paired)) => vec![of(argument)?, of(paired)?],
+                (State::Sum | State::Mean | State::M2, Some(argument), _) => vec![of(argument)?],
+                _ => vec![lit(1.0)],
             };
-            let amount = match contributes(measure)? {
-                Some(condition) => when(condition, amount).end()?,
-                None => amount,
-            };
-            let place = all.amounts.iter().position(|known| *known == amount).unwrap_or_else(|| {
-                all.amounts.push(amount);
-                all.amounts.len() - 1
+            let condition = contributes(measure)?;
+            let places = amounts.into_iter().map(|amount| match &condition {
+                Some(condition) => Ok(all.place(when(condition.clone(), amount).end()?)),
+                None => Ok(all.place(amount)),
             });
-            all.places.push(place);
+            let places = places.collect::<Result<_>>()?;
+            all.places.push(places);
         }
         Ok(all)
+    }
+
+    fn place(&mut self, amount: PlanExpr) -> usize {
+        self.amounts.iter().position(|known| *known == amount).unwrap_or_else(|| {
+            self.amounts.push(amount);
+            self.amounts.len() - 1
+        })
     }
 }

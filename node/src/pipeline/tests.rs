@@ -9,6 +9,7 @@ mod filters;
 mod grants;
 mod grid;
 mod nested;
+mod pairs;
 mod record;
 mod series;
 mod summands;
@@ -357,10 +358,10 @@ fn case(when: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
 }
 
 fn measure(state: State, argument: Expr) -> Measure {
-    Measure { state, argument: Some(argument), filter: None }
+    Measure { state, argument: Some(argument), paired: None, filter: None }
 }
 
-const ROWS: Measure = Measure { state: State::Rows, argument: None, filter: None };
+const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, filter: None };
 
 fn filtered(input: Relation, predicate: Expr) -> Relation {
     Relation::Filter { input: Box::new(input), predicate }

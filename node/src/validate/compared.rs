@@ -169,6 +169,13 @@ impl Tests<'_> {
         if let Some(filter) = &measure.filter {
             self.condition(filter, input)?;
         }
+        // So is COUNT(y, 1 / (x - 7)), and whatever else is of the rows where that is there.
+        if let Some(paired) = &measure.paired {
+            let made = self.made(paired, input)?;
+            if !made.plain && is_computed(paired) {
+                self.tested(&made)?;
+            }
+        }
         let Some(argument) = &measure.argument else { return Ok(()) };
         let made = self.made(argument, input)?;
         // COUNT(1 / (x - 7)) is a test of x: what is not there was divided by zero, or too large.

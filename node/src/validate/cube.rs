@@ -95,7 +95,7 @@ impl Input<'_> {
 
     /// What a measure is, and the tests that choose its rows.
     fn measure(&self, measure: &Measure) -> Result<(String, Tests), Refusal> {
-        let Measure { state, argument, filter } = measure;
+        let Measure { state, argument, paired, filter } = measure;
         let tests = filter.as_ref().map(|filter| self.condition(filter)).transpose()?.unwrap_or_default();
         let Some(argument) = argument else { return Ok((state.to_string(), tests)) };
         let shape = self.shape(argument)?;
@@ -109,7 +109,13 @@ impl Input<'_> {
             Shape::Constant(_) if *state == State::Count => "rows".to_owned(),
             _ => argument.to_string(),
         };
-        Ok((format!("{state}({words})"), tests.and(choice)?))
+        let (words, tests) = (format!("{state}({words}"), tests.and(choice)?);
+        let Some(paired) = paired else { return Ok((format!("{words})"), tests)) };
+        // Rows are left out where it is NULL, so it is counted.
+        let shape = self.shape(paired)?;
+        let choice = shape.choice().filter(|_| shape.is_present()).ok_or_else(|| no_cell(measure))?;
+        choice.check()?;
+        Ok((format!("{words}, {paired})"), tests.and(choice)?))
     }
 
     /// Whether every dataset that one of two columns is of lists the pair.

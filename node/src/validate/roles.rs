@@ -72,7 +72,8 @@ pub(super) fn check(
     let sources = fragment
         .measures
         .iter()
-        .map(|measure| measure.argument.as_ref().map(|argument| input.sources(argument)).unwrap_or_default());
+        .map(|measure| measure.argument.iter().chain(&measure.paired))
+        .map(|arguments| arguments.flat_map(|argument| input.sources(argument)).collect());
     let sources: Vec<Sources> = sources.collect();
     let choices = fragment.measures.iter().zip(&sources).map(|(measure, sources)| {
         let filter = measure.filter.as_ref().map(|filter| input.sources(filter)).unwrap_or_default();

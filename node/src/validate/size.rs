@@ -15,11 +15,7 @@ const MAX_TEXT_BYTES: usize = 4096;
 pub(super) fn check(fragment: &Fragment) -> Result<bool, Refusal> {
     let mut size = Size::default();
     size.relation(&fragment.input)?;
-    for expr in fragment
-        .keys
-        .iter()
-        .chain(fragment.measures.iter().flat_map(|measure| measure.argument.iter().chain(&measure.filter)))
-    {
+    for expr in fragment.keys.iter().chain(fragment.measures.iter().flat_map(|measure| measure.exprs())) {
         size.expr(expr)?;
     }
     Ok(size.patterns)
@@ -95,7 +91,7 @@ impl Size {
                 }
                 for (column, measure) in measures {
                     name(column)?;
-                    measure.argument.iter().chain(&measure.filter).try_for_each(|expr| self.expr(expr))?;
+                    measure.exprs().try_for_each(|expr| self.expr(expr))?;
                 }
                 self.relation(input)
             }

@@ -12,6 +12,7 @@ use arrow::compute::kernels::numeric;
 use arrow::error::ArrowError;
 
 use super::{Fragment, Join, Measure, Relation};
+use crate::aggregate::State;
 use crate::contract::{Contract, NODE_COLUMN};
 use crate::expr::{BinaryOp, Branch, Column, Expr, Literal, UnaryOp};
 use crate::function::Argument;
@@ -343,6 +344,14 @@ impl Measure {
             scope.expect(filter, &DataType::Boolean)?;
         }
         let argument = self.argument.as_ref().map(|argument| scope.type_of(argument)).transpose()?;
+        let paired = self.paired.as_ref().map(|paired| scope.type_of(paired)).transpose()?;
+        match &paired {
+            Some(_) if !self.state.may_be_paired() => return Err(mismatch(self, "one argument", &"two")),
+            Some(DataType::Float64) => {}
+            Some(other) => return Err(mismatch(self, "a double as the second argument", other)),
+            None if self.state == State::CoMoment => return Err(mismatch(self, "two arguments", &"one")),
+            None => {}
+        }
         self.state.data_type(argument.as_ref()).ok_or_else(|| {
             let found = argument.map_or_else(|| "no argument".to_owned(), |argument| argument.to_string());
             mismatch(self, "an argument this aggregate is defined for", &found)

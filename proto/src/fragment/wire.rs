@@ -49,11 +49,12 @@ impl TryFrom<wire::Fragment> for Fragment {
 }
 
 impl From<&Measure> for wire::Measure {
-    fn from(Measure { state, argument, filter }: &Measure) -> Self {
+    fn from(Measure { state, argument, paired, filter }: &Measure) -> Self {
         Self {
             state: wire::State::from(*state).into(),
             argument: argument.as_ref().map(Into::into),
             filter: filter.as_ref().map(Into::into),
+            paired: paired.as_ref().map(Into::into),
         }
     }
 }
@@ -62,10 +63,11 @@ impl TryFrom<wire::Measure> for Measure {
     type Error = Malformed;
 
     fn try_from(message: wire::Measure) -> Result<Self> {
-        let wire::Measure { state, argument, filter } = message;
+        let wire::Measure { state, argument, filter, paired } = message;
         Ok(Self {
             state: wire::State::try_from(state).unwrap_or(wire::State::Unspecified).try_into()?,
             argument: argument.map(TryInto::try_into).transpose()?,
+            paired: paired.map(TryInto::try_into).transpose()?,
             filter: filter.map(TryInto::try_into).transpose()?,
         })
     }

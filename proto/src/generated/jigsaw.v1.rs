@@ -149,7 +149,7 @@ pub struct UnionAll {
     #[prost(message, repeated, tag = "2")]
     pub inputs: ::prost::alloc::vec::Vec<Relation>,
 }
-/// One partial aggregate: state(argument) FILTER (WHERE filter).
+/// One partial aggregate: state(argument, paired) FILTER (WHERE filter).
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Measure {
     #[prost(enumeration = "State", tag = "1")]
@@ -159,6 +159,10 @@ pub struct Measure {
     pub argument: ::core::option::Option<Expr>,
     #[prost(message, optional, tag = "3")]
     pub filter: ::core::option::Option<Expr>,
+    /// Rows in which this is null are left out. Only beside STATE_COUNT, STATE_MEAN and STATE_M2, and the other argument of
+    /// STATE_CO_MOMENT; a double, as the argument.
+    #[prost(message, optional, tag = "4")]
+    pub paired: ::core::option::Option<Expr>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Expr {
@@ -392,6 +396,8 @@ pub enum State {
     Max = 7,
     /// Number of distinct entities; the argument is a column of role entity.
     Entities = 8,
+    /// Sum of products of the deviations of two arguments from their means over the rows where neither is null.
+    CoMoment = 9,
 }
 impl State {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -409,6 +415,7 @@ impl State {
             Self::Min => "STATE_MIN",
             Self::Max => "STATE_MAX",
             Self::Entities => "STATE_ENTITIES",
+            Self::CoMoment => "STATE_CO_MOMENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -423,6 +430,7 @@ impl State {
             "STATE_MIN" => Some(Self::Min),
             "STATE_MAX" => Some(Self::Max),
             "STATE_ENTITIES" => Some(Self::Entities),
+            "STATE_CO_MOMENT" => Some(Self::CoMoment),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use jigsaw_proto::contract::{Contract, Role};
 
-use super::{Questions, TABLES, Table, sources};
+use super::{Entities, Questions, TABLES, Table, sources};
 
 impl Questions {
     /// Rows of a table that have a match in another of the same node, or none.
@@ -22,7 +22,7 @@ impl Questions {
         } else {
             condition
         };
-        let aggregate = self.aggregate(&columns, false)?;
+        let aggregate = self.aggregate(&columns, Entities::OfOneNode)?;
         Some(format!(
             "SELECT {dimension} AS k0, {aggregate} AS a0 FROM {name} AS t WHERE ({predicate}) AND {not}EXISTS (SELECT 1 FROM {other} AS o \
              WHERE o.node = t.node AND o.{key} = t.{key} AND ({exists})) GROUP BY {dimension}"
@@ -42,7 +42,7 @@ impl Questions {
             .collect();
         let entity = *self.pick(&entities)?;
         let dimension = self.dimension(&columns)?.sql.clone();
-        let (predicate, inner) = (self.predicate(&columns, 1)?, self.aggregate(&columns, true)?);
+        let (predicate, inner) = (self.predicate(&columns, 1)?, self.of_states(&columns, Entities::All)?);
         let name = &contract.name;
         let having = if self.once_in(3) { "HAVING COUNT(*) > 1" } else { "" };
         Some(format!(

@@ -9,7 +9,7 @@ use jigsaw_proto::types::DataType;
 
 use super::{Names, RelationBuilder, Result, as_column, column, translate};
 use crate::query::QueryError;
-use crate::split::aggregate::Asked;
+use crate::split::aggregate::{Asked, Circumstances, OfStates};
 use crate::split::expr::{conform, planned_type};
 
 impl RelationBuilder {
@@ -28,7 +28,11 @@ impl RelationBuilder {
         }
         let fields = aggregate.schema.fields().iter().skip(keys.len());
         for (call, field) in aggregate.aggr_expr.iter().zip(fields) {
-            let value = inner.value(&Asked::read(call, &names, self, true)?)?;
+            let known = Circumstances { names: &names, builder: self, complete: true, protected: false };
+            let value = match Asked::read(call, known)? {
+                Asked::States(asked) => inner.value(&asked)?,
+                Asked::Values(_) => return Err(not_below()),
+            };
             let found = inner.scope()?.type_of(&value).map_err(|error| QueryError::sql(error.to_string()))?;
             inner.exprs.push(match DataType::from_arrow(field.data_type()) {
                 Some(planned) => conform(value, &found, &planned),
@@ -104,8 +108,8 @@ impl Inner<'_> {
     }
 
     /// An aggregate as an expression over states of the whole group.
-    fn value(&mut self, asked: &Asked) -> Result<Expr> {
-        match (asked.aggregate(), asked.measures().as_slice()) {
+    fn value(&mut self, asked: &OfStates) -> Result<Expr> {
+        match (asked.aggregate(), asked.measures()) {
             (Aggregate::Avg, [total, count]) => {
                 let mean = Measure { state: State::Mean, ..total.clone() };
                 if mean.data_type(self.names.scope()).is_ok() {
@@ -118,12 +122,12 @@ impl Inner<'_> {
                 let count = Expr::TryCast { operand: Box::new(count), to: whole };
                 Ok(total.binary(BinaryOp::Divide, count))
             }
-            (_, [state]) => self.column(state.clone()),
+            (_, [state]) if state.paired.is_none() => self.column(state.clone()),
             (aggregate, [count, _, m2]) => {
                 let (count, m2) = (self.column(count.clone())?, self.column(m2.clone())?);
                 moment(aggregate, count, &m2)
             }
-            _ => Err(QueryError::internal("an aggregate whose states are not those of the algebra")),
+            _ => Err(not_below()),
         }
     }
 }
@@ -142,8 +146,12 @@ fn moment(aggregate: Aggregate, count: Expr, m2: &Expr) -> Result<Expr> {
         Aggregate::VariancePopulation => Ok(population()),
         Aggregate::StddevSample => Ok(root(sample())),
         Aggregate::StddevPopulation => Ok(root(population())),
-        _ => Err(QueryError::sql(
-            "this aggregate is not answered below another aggregation: use COUNT, SUM, AVG, MIN, MAX, VAR or STDDEV there",
-        )),
+        _ => Err(not_below()),
     }
+}
+
+fn not_below() -> QueryError {
+    QueryError::sql(
+        "this aggregate is not answered below another aggregation: use COUNT, SUM, AVG, MIN, MAX, VAR or STDDEV there",
+    )
 }

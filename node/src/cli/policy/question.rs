@@ -17,7 +17,7 @@ use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use jigsaw_proto::aggregate::State;
+use jigsaw_proto::aggregate::{Aggregate as Algebra, Partial};
 use jigsaw_proto::contract::NODE_COLUMN;
 use jigsaw_proto::fragment::{Fragment, Join, JoinKind, Measure, Relation};
 
@@ -81,27 +81,19 @@ fn measures(call: &PlanExpr, input: &LogicalPlan) -> Result<Vec<Measure>, String
         return Err(format!("{call} is no aggregate that nodes compute"));
     };
     let filter = params.filter.as_deref().map(|filter| translate(filter, input.schema())).transpose()?;
-    let argument = match params.args.as_slice() {
-        [] | [PlanExpr::Literal(..)] => None,
-        [argument] => Some(translate(argument, input.schema())?),
-        _ => return Err(format!("{call} has more than one argument, which nodes compute nothing of")),
+    let arguments = params.args.iter().filter(|argument| !matches!(argument, PlanExpr::Literal(..)));
+    let arguments =
+        arguments.map(|argument| translate(argument, input.schema())).collect::<Result<Vec<_>, _>>()?;
+    let unknown = || format!("{call} is no aggregate that nodes compute");
+    let aggregate = match (func.name(), params.distinct, arguments.len()) {
+        ("count", false, 0) => Some(Algebra::CountRows),
+        ("count", true, 1) => Some(Algebra::CountEntities),
+        (name, false, _) | (name @ ("min" | "max"), true, _) => Algebra::named(name),
+        _ => None,
     };
-    let states: &[State] = match (func.name(), params.distinct, &argument) {
-        ("count", false, None) => &[State::Rows],
-        ("count", false, Some(_)) => &[State::Count],
-        ("count", true, Some(_)) => &[State::Entities],
-        ("sum", false, Some(_)) => &[State::Sum],
-        ("avg", false, Some(_)) => &[State::Sum, State::Count],
-        ("min", _, Some(_)) => &[State::Min],
-        ("max", _, Some(_)) => &[State::Max],
-        ("var" | "var_pop" | "stddev" | "stddev_pop", false, Some(_)) => {
-            &[State::Count, State::Mean, State::M2]
-        }
-        _ => return Err(format!("{call} is no aggregate that nodes compute")),
-    };
-    let measure =
-        |state: &State| Measure { state: *state, argument: argument.clone(), filter: filter.clone() };
-    Ok(states.iter().map(measure).collect())
+    let aggregate = aggregate.ok_or_else(unknown)?;
+    let measure = |partial: &Partial| Measure::of(*partial, &arguments, filter.as_ref()).ok_or_else(unknown);
+    aggregate.partials().iter().map(measure).collect()
 }
 
 fn relation(plan: &LogicalPlan) -> Result<Relation, String> {

@@ -35,6 +35,8 @@ pub(super) enum Unit {
     Mean(String),
     /// its squared deviations
     M2(String),
+    /// the products of its deviations with those of another
+    CoMoment(String, String),
 }
 
 impl Unit {
@@ -51,7 +53,9 @@ impl Unit {
     fn argument(&self) -> Option<&str> {
         match self {
             Self::Rows | Self::Entities => None,
-            Self::Sum(argument) | Self::Mean(argument) | Self::M2(argument) => Some(argument),
+            Self::Sum(argument) | Self::Mean(argument) | Self::M2(argument) | Self::CoMoment(argument, _) => {
+                Some(argument)
+            }
         }
     }
 }

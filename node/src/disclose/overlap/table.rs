@@ -63,17 +63,23 @@ pub(super) fn judge(cells: &mut Cells<'_>, memory: &mut Memory) -> io::Result<Ju
 fn statistic(cells: &Cells<'_>, measure: usize, entity: &str) -> Option<Statistic> {
     let approved = cells.approved();
     let argument = || approved.fragment().measures.get(measure)?.argument.as_ref().map(ToString::to_string);
+    let paired = || approved.fragment().measures.get(measure)?.paired.as_ref().map(ToString::to_string);
     let unit = match cells.state(measure)? {
         State::Rows | State::Count => Unit::Rows,
         State::Entities => Unit::Entities,
         State::Sum => Unit::Sum(argument()?),
         State::Mean => Unit::Mean(argument()?),
         State::M2 => Unit::M2(argument()?),
+        // The same, whichever of the two is asked for first.
+        State::CoMoment => {
+            let (one, other) = (argument()?, paired()?);
+            if one <= other { Unit::CoMoment(one, other) } else { Unit::CoMoment(other, one) }
+        }
         State::Min | State::Max => return None,
     };
     let sources = match unit {
         Unit::Rows | Unit::Entities => approved.dataset_names(),
-        Unit::Sum(_) | Unit::Mean(_) | Unit::M2(_) => approved.sources(measure),
+        Unit::Sum(_) | Unit::Mean(_) | Unit::M2(_) | Unit::CoMoment(..) => approved.sources(measure),
     };
     let sensitive = approved.chooses_sensitive(measure);
     Some(Statistic { entity: entity.to_owned(), unit, sources, sensitive })

@@ -3,7 +3,7 @@
 mod grouped;
 
 use jigsaw_proto::aggregate::State;
-use jigsaw_proto::expr::{Column, Expr, UnaryOp};
+use jigsaw_proto::expr::{BinaryOp, Column, Expr, UnaryOp};
 use jigsaw_proto::fragment::{Measure, Scope};
 use jigsaw_proto::function::Function;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
@@ -158,6 +158,9 @@ impl<'a> Input<'a> {
         if let Some(filter) = &measure.filter {
             self.condition(filter, "FILTER")?;
         }
+        if let Some(paired) = &measure.paired {
+            self.counted(paired, measure)?;
+        }
         let Some(argument) = &measure.argument else { return Ok(ONE) };
         match measure.state {
             State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(ONE),
@@ -176,31 +179,23 @@ impl<'a> Input<'a> {
                     ),
                 ));
             }
-            State::Rows | State::Count | State::Sum | State::Mean | State::M2 | State::Min | State::Max => {
+            State::Rows | State::Count => self.counted(argument, measure)?,
+            State::Sum | State::Mean | State::M2 | State::Min | State::Max | State::CoMoment => {
                 self.value(argument, "an aggregate")?;
             }
         }
-        if matches!(measure.state, State::Rows | State::Count)
-            && self.is_restricted(argument)
-            && !self.is_present(argument)
-        {
-            return Err(refused(
-                RefusalCode::ColumnRole,
-                format!(
-                    "{measure} would count by the value of a measure that the contract does not open to conditions: \
-                     COUNT the measure itself"
-                ),
-            ));
-        }
         let zero = match measure.state {
             State::Sum => Zero::Nothing,
-            State::Mean | State::M2 => Zero::Something,
+            State::Mean | State::M2 | State::CoMoment => Zero::Something,
             _ => return Ok(ONE),
         };
         if !protected {
             return Ok(ONE);
         }
-        let summand = self.summand(argument, zero)?;
+        // A co-moment tells what the sum of products tells.
+        let product = measure.paired.clone().filter(|_| measure.state == State::CoMoment);
+        let summed = product.map(|paired| argument.clone().binary(BinaryOp::Multiply, paired));
+        let summand = self.summand(summed.as_ref().unwrap_or(argument), zero)?;
         if summand.is_even() {
             return Ok((summand.step(), summand.units()));
         }
@@ -211,6 +206,21 @@ impl<'a> Input<'a> {
                  for SUM(x + c) ask for SUM(x) + c * COUNT(x), for AVG(x + c) for AVG(x) + c"
             ),
         ))
+    }
+
+    /// What rows are counted by, or left out by, is NULL only where a column is.
+    fn counted(&self, counted: &Expr, measure: &Measure) -> Result<(), Refusal> {
+        self.value(counted, "an aggregate")?;
+        if self.is_restricted(counted) && !self.is_present(counted) {
+            return Err(refused(
+                RefusalCode::ColumnRole,
+                format!(
+                    "{measure} would count by the value of a measure that the contract does not open to conditions: \
+                     COUNT the measure itself"
+                ),
+            ));
+        }
+        Ok(())
     }
 }
 

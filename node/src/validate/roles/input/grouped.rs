@@ -3,9 +3,9 @@
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::{Column, Expr};
 use jigsaw_proto::fragment::Measure;
-use jigsaw_proto::refusal::Refusal;
+use jigsaw_proto::refusal::{Refusal, RefusalCode};
 
-use super::{Input, Known, Summand, Use, Zero};
+use super::{Input, Known, Summand, Use, Zero, refused};
 
 impl Input<'_> {
     /// What may be done with an aggregate that is not released, under its new name: what may be done with what it is made of. A
@@ -18,6 +18,14 @@ impl Input<'_> {
         measure: &Measure,
         name: Column,
     ) -> Result<Known, Refusal> {
+        if measure.paired.is_some() {
+            return Err(refused(
+                RefusalCode::AggregateNotAllowed,
+                format!(
+                    "{measure} is of pairs, which are not aggregated below another aggregation: aggregate once"
+                ),
+            ));
+        }
         // What is allowed of a released aggregate over open rows: nothing of it leaves.
         self.measure(measure, false)?;
         let sources = measure.argument.iter().chain(&measure.filter).flat_map(|expr| self.sources(expr));

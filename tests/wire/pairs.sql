@@ -1,0 +1,1 @@
+SELECT r.borough_gss AS g0, count(r.rh_pct, r.temp_c) AS p0, avg(r.rh_pct, r.temp_c) AS p1, avg(r.temp_c, r.rh_pct) AS p2, sum_of_squared_deviations(r.rh_pct, r.temp_c) AS p3, sum_of_squared_deviations(r.temp_c, r.rh_pct) AS p4, sum_of_products_of_deviations(r.rh_pct, r.temp_c) FILTER (WHERE r.ts IS NOT NULL) AS p5 FROM sensor_reading AS r GROUP BY g0
