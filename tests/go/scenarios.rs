@@ -25,7 +25,7 @@ use arrow_flight::{
     Ticket,
 };
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt, TryStreamExt as _};
 use harness::federation::Federation;
 use harness::tap::Fault;
 use prost::Message as _;
@@ -248,7 +248,7 @@ impl FlightService for Scenario {
         let messages = stream::iter([first]).chain(rest);
         let request = Request::from_parts(metadata, tonic::Extensions::default(), messages);
         let answer = self.coordinator().do_put(request).await;
-        let Some(record_count) = wanted else { return Ok(answer?.map(|results| results.boxed())) };
+        let Some(record_count) = wanted else { return Ok(answer?.map(StreamExt::boxed)) };
         let refused = answer.err().is_some_and(|status| {
             status.code() == Code::Unimplemented && status.message().contains("changes nothing")
         });
@@ -265,7 +265,7 @@ impl FlightService for Scenario {
             return self.prepare(request).await;
         }
         let answer = self.coordinator().do_action(request).await?;
-        Ok(answer.map(|results| results.boxed()))
+        Ok(answer.map(StreamExt::boxed))
     }
 
     async fn list_actions(&self, request: Request<Empty>) -> Answer<Self::ListActionsStream> {

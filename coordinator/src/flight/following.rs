@@ -149,6 +149,7 @@ impl Shared {
         let (handle, question) = if let Ok(Some(ticket)) = command.unpack::<TicketStatementQuery>() {
             let handle = String::from_utf8_lossy(&ticket.statement_handle).into_owned();
             let question = self.tickets.question(&handle, &principal)?;
+            self.lead(&question, request)?;
             (handle, question)
         } else {
             let question = if let Ok(Some(query)) = command.unpack::<CommandStatementQuery>() {
@@ -161,7 +162,6 @@ impl Shared {
             self.lead(&question, request)?;
             (self.tickets.announce(question.clone())?, question)
         };
-        self.lead(&question, request)?;
         self.follow(&handle, &question).await.map(Some)
     }
 
