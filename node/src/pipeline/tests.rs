@@ -8,6 +8,7 @@ mod cube;
 mod filters;
 mod grants;
 mod grid;
+mod intervals;
 mod nested;
 mod pairs;
 mod record;
