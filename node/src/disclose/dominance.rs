@@ -12,6 +12,7 @@ use jigsaw_proto::aggregate::State;
 
 use super::cells::Cells;
 use super::policy::rules::Dominance;
+use crate::execute::{Held, Holding};
 
 /// What is left of a sum when all is taken away that rounding may have added to it: a millionth.
 const MARGIN: f64 = 1.0 - 1e-6;
@@ -27,9 +28,11 @@ pub(super) fn apply(cells: &mut Cells<'_>) {
                 if cells.figure(measure, row).is_none() {
                     continue;
                 }
-                let rule = cells
-                    .holdings(measure, row)
-                    .find_map(|held| broken(held.iter().map(|holding| holding.amount), dominance));
+                let moment = cells.state(measure) == Some(State::CoMoment);
+                let rule = cells.holdings(measure, row).find_map(|held| {
+                    broken(held.iter().map(|holding| holding.amount), dominance)
+                        .or_else(|| moment.then(|| broken(deviations(held).into_iter(), dominance)).flatten())
+                });
                 if let Some(rule) = rule {
                     cells.withhold(measure, row, rule);
                 }
@@ -57,6 +60,22 @@ fn broken(amounts: impl Iterator<Item = f64> + Clone, dominance: Dominance) -> O
     }
     let most: f64 = amounts.iter().take(dominance.n).sum();
     (most >= dominance.k / 100.0 * total).then_some("R10")
+}
+
+/// How far the mean of each one's rows is from the median of them, of two the higher; what adding up may have left is nothing.
+pub(super) fn deviations(held: Held<'_>) -> Vec<f64> {
+    from_median(held.iter().map(Holding::mean).collect())
+}
+
+fn from_median(means: Vec<f64>) -> Vec<f64> {
+    let mut sorted = means.clone();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let deviation = |mean: f64| {
+        let deviation = mean - median;
+        if deviation.abs() <= median.abs() * (1.0 - MARGIN) { 0.0 } else { deviation }
+    };
+    means.into_iter().map(deviation).collect()
 }
 
 /// Whether both rules would hold even if the n largest holdings, and the two largest, were all as large as the largest is: then
@@ -91,6 +110,17 @@ mod tests {
         assert_eq!(rule(&[-1000.0, 1.0, 1.0]), Some("R09"), "a large negative holding dominates too");
         assert_eq!(rule(&[0.0, 0.0, 0.0]), None);
         assert_eq!(rule(&[]), None);
+    }
+
+    #[test]
+    fn one_that_differs_from_all_others_dominates_a_moment() {
+        let rule = |means: Vec<f64>| broken(from_median(means).into_iter(), RULES);
+        let mut nights = vec![1.0; 99];
+        nights.push(2.0);
+        assert_eq!(broken(nights.iter().copied(), RULES), None, "of the sum it holds little");
+        assert_eq!(rule(nights), Some("R09"));
+        assert_eq!(rule(vec![3.0; 50]), None, "a constant goes with nothing");
+        assert_eq!(rule((0..50).map(f64::from).collect()), None);
     }
 
     #[test]

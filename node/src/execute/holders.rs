@@ -17,6 +17,14 @@ pub(crate) struct Holding {
     pub(crate) amount: f64,
 }
 
+impl Holding {
+    /// The mean amount of its rows.
+    #[expect(clippy::cast_precision_loss, reason = "nobody has 2⁵³ rows")]
+    pub(crate) fn mean(self) -> f64 {
+        if self.rows == 0 { 0.0 } else { self.amount / self.rows as f64 }
+    }
+}
+
 /// Who is behind each cell, for one kind of entity.
 pub(crate) enum Holders {
     /// how many, up to the threshold

@@ -85,7 +85,7 @@ async fn pairs_are_not_aggregated_below_another_aggregation() {
 /// Three people fewer are three people fewer, whichever argument is named first.
 #[tokio::test]
 async fn the_guard_knows_a_pair_in_either_order() {
-    let bench = Bench::under("dominance = \"off\"").await;
+    let bench = sixty("dominance = \"off\"", |at| 18.0 + f64::from(at % 7)).await;
     let wards = |but: Option<&str>| {
         let all = filtered(scan("stay"), is_null(t("ward")).unary(UnaryOp::Not));
         match but {
@@ -104,6 +104,61 @@ async fn the_guard_knows_a_pair_in_either_order() {
     assert!(all.is_some());
     let fewer = cell(wards(Some("tiny")), other).await;
     assert!(fewer.is_none() || fewer == all, "{all:?} less three people is {fewer:?}");
+}
+
+/// Sixty people, the last three in `tiny`, each with a cost of its own; the temperature is theirs by number.
+async fn sixty(policy: &str, temp: impl Fn(u8) -> f64) -> Bench {
+    let people = 0..60_u8;
+    let columns: [(&str, ArrayRef); 6] = [
+        ("person", Arc::new(people.clone().map(|at| Some(format!("p{at}"))).collect::<StringArray>())),
+        (
+            "ward",
+            Arc::new(
+                people.clone().map(|at| Some(if at < 57 { "big" } else { "tiny" })).collect::<StringArray>(),
+            ),
+        ),
+        ("beds", Arc::new(Int64Array::from(vec![1; 60]))),
+        (
+            "cost",
+            Arc::new(people.clone().map(|at| Some(100 + i64::from(at) * 37 % 50)).collect::<Int64Array>()),
+        ),
+        ("temp", Arc::new(people.map(|at| Some(temp(at))).collect::<Float64Array>())),
+        ("note", Arc::new(StringArray::from(vec![""; 60]))),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).unwrap();
+    let policy = format!("release = \"protected\"\nconditions = \"any\"\n{policy}");
+    Bench::with(move |settings| {
+        let stay =
+            settings.datasets.iter_mut().find(|dataset| dataset.contract.name.as_str() == "stay").unwrap();
+        let mut writer =
+            ArrowWriter::try_new(File::create(&stay.source).unwrap(), rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+        stay.policy = Policy::parse(&policy, &stay.contract).unwrap();
+    })
+    .await
+}
+
+/// Where all but one have the same temperature, the covariance is that one's cost less the mean, whatever the others cost. As many
+/// must differ as must contribute to any other figure (`R08`), and none of them too much (`R09`).
+#[tokio::test]
+async fn who_differs_in_one_measure_does_not_show_the_other() {
+    let shows = async |temp: fn(u8) -> f64| {
+        let bench = sixty("", temp).await;
+        let (one_way, other) =
+            (paired(State::CoMoment, cost(), t("temp")), paired(State::CoMoment, t("temp"), cost()));
+        let shown = bench.cell(one_way).await.unwrap().is_some();
+        assert_eq!(shown, bench.cell(other).await.unwrap().is_some());
+        shown
+    };
+    assert!(!shows(|at| if at < 1 { 21.0 } else { 18.0 }).await);
+    assert!(!shows(|at| if at < 9 { 21.0 } else { 18.0 }).await);
+    assert!(shows(|at| if at < 10 { 21.0 } else { 18.0 }).await);
+    assert!(
+        !shows(|at| if at < 1 { 900.0 } else { 18.0 + f64::from(at % 2) / 10.0 }).await,
+        "one differs most"
+    );
+    assert!(shows(|at| 18.0 + f64::from(at % 7)).await);
 }
 
 fn one(measure: Measure) -> Fragment {
