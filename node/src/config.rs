@@ -310,7 +310,7 @@ pub struct PolicyWords {
     /// `dense`: answers have every cell that the contract's codes span; default: the groups that are shown
     pub grid: Option<Spanned<GridWord>>,
     /// bounds of measures, within the contract's: values outside count as the bound next to them
-    pub bounds: Option<BTreeMap<Spanned<String>, Spanned<(f64, f64)>>>,
+    pub bounds: Option<BoundsWords>,
     /// measures whose quantiles may be asked for; default: none
     pub quantiles: Option<Vec<Spanned<String>>>,
     /// how much of a cell may be one or two entities' own
@@ -325,6 +325,9 @@ pub struct PolicyWords {
     /// answers leave at multiples of so many milliseconds; 0: at once
     pub tick_milliseconds: Option<u64>,
 }
+
+/// `bounds`: least and greatest, by column
+pub type BoundsWords = BTreeMap<Spanned<String>, Spanned<(f64, f64)>>;
 
 /// `grid`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

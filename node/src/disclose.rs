@@ -189,12 +189,11 @@ fn protected(
     perturbation::apply(&mut cells, &by.secret);
     rounding::apply(&mut cells);
     let told = by.guard.apply(&mut cells)?;
-    let (batch, fired) = match approved.grid() {
-        Some(axes) => grid::dense(cells, axes, by.node.as_str())?,
-        None => {
-            let fired = cells.fired().clone();
-            (ordered(&cells.into_batch()?, approved.fragment().keys.len())?, fired)
-        }
+    let (batch, fired) = if let Some(axes) = approved.grid() {
+        grid::dense(cells, axes, by.node.as_str())?
+    } else {
+        let fired = cells.fired().clone();
+        (ordered(&cells.into_batch()?, approved.fragment().keys.len())?, fired)
     };
     // Files that have changed since may be the ones that were read.
     if let Some(told) = told.filter(|_| question.words == words(approved)) {

@@ -24,7 +24,7 @@ pub(super) fn dense(
 ) -> Result<(RecordBatch, Fired), ArrowError> {
     let types: Vec<DataType> = cells.keys().iter().map(|key| key.data_type().clone()).collect();
     let keys = keys(axes, &types, node)?;
-    let many = keys.first().map_or(1, |key| key.len());
+    let many = keys.first().map_or(1, Array::len);
     let shown = labels(&keys, many)?;
     let places: HashMap<&[u8], usize> =
         shown.iter().enumerate().map(|(place, label)| (label.as_slice(), place)).collect();

@@ -91,17 +91,14 @@ impl ScalarUDFImpl for Clamp {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments {
-            [data_type] => Ok(data_type.clone()),
-            _ => internal_err!("clamp takes one column"),
-        }
+        let [data_type] = arguments else { return internal_err!("clamp takes one column") };
+        Ok(data_type.clone())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match ColumnarValue::values_to_arrays(&arguments.args)?.as_slice() {
-            [cells] => Ok(ColumnarValue::Array(self.column(cells)?)),
-            _ => internal_err!("clamp takes one column"),
-        }
+        let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let [cells] = columns.as_slice() else { return internal_err!("clamp takes one column") };
+        Ok(ColumnarValue::Array(self.column(cells)?))
     }
 }
 

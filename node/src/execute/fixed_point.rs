@@ -52,22 +52,20 @@ impl ScalarUDFImpl for Units {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments {
-            [DataType::Float64] => Ok(DataType::Float64),
-            _ => internal_err!("units takes one column of doubles"),
-        }
+        let [DataType::Float64] = arguments else {
+            return internal_err!("units takes one column of doubles");
+        };
+        Ok(DataType::Float64)
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let per_one = f64::from_bits(self.per_one);
-        match ColumnarValue::values_to_arrays(&arguments.args)?.as_slice() {
-            [cells] => {
-                let units: Float64Array =
-                    cells.as_primitive::<Float64Type>().unary(|value| nearest(value * per_one));
-                Ok(ColumnarValue::Array(Arc::new(units) as ArrayRef))
-            }
-            _ => internal_err!("units takes one column of doubles"),
-        }
+        let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
+        let [cells] = columns.as_slice() else {
+            return internal_err!("units takes one column of doubles");
+        };
+        let units: Float64Array = cells.as_primitive::<Float64Type>().unary(|value| nearest(value * per_one));
+        Ok(ColumnarValue::Array(Arc::new(units) as ArrayRef))
     }
 }
 

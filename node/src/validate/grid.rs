@@ -141,7 +141,9 @@ fn columns(relation: &Relation, datasets: &Datasets) -> Columns {
                     *axis = axis.take().zip(other).and_then(|(axis, other)| axis.either(other));
                 }
             }
-            union.iter_mut().for_each(|(column, _)| alias.clone_into(&mut column.relation));
+            for (column, _) in &mut union {
+                alias.clone_into(&mut column.relation);
+            }
             union
         }
         Relation::Aggregate { input, alias, keys, measures } => {
