@@ -311,8 +311,6 @@ pub struct PolicyWords {
     pub grid: Option<Spanned<GridWord>>,
     /// bounds of measures, within the contract's: values outside count as the bound next to them
     pub bounds: Option<BoundsWords>,
-    /// measures whose quantiles may be asked for; default: none
-    pub quantiles: Option<Vec<Spanned<String>>>,
     /// how much of a cell may be one or two entities' own
     pub dominance: Option<Spanned<DominanceWords>>,
     /// columns whose value must not be told of everybody in a group

@@ -183,9 +183,9 @@ fn open(words: &PolicyWords, floor: Floor) -> Result<(u32, u32), Problem> {
         return Err(Problem::at(number, sentence));
     }
     let filters = words.compare_literals.is_some() || words.compare_columns.is_some();
-    let measures = words.bounds.is_some() || words.quantiles.is_some();
+    let measures = words.bounds.is_some();
     if filters || measures || words.max_in_list.is_some() || words.bins.is_some() {
-        let sentence = "compare_literals, compare_columns, max_in_list, bins, bounds and quantiles have no meaning with release = \"open\": take them out";
+        let sentence = "compare_literals, compare_columns, max_in_list, bins and bounds have no meaning with release = \"open\": take them out";
         return Err(Problem::at(&words.release, sentence));
     }
     Ok((0, 1))

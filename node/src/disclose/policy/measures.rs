@@ -1,14 +1,12 @@
-//! What a policy says of measures: between which bounds they count, and which of them are asked for quantiles.
+//! What a policy says of measures: between which bounds they count.
 //!
-//! * `bounds` – a value outside counts as the bound next to it, in sums, means, variances and everywhere else (the engine
-//!   does it where rows are read). The contract's bounds hold where the policy names none; its own may only be narrower. What one
-//!   person adds to a figure is thereby no more than everybody knows it may be, and how far beyond the bounds she is nobody learns.
-//! * `quantiles` – the measures whose quantiles may be asked for. Without the line, none.
+//! `bounds`: a value outside counts as the bound next to it, in sums, means, variances and everywhere else (the engine does it
+//! where rows are read). The contract's bounds hold where the policy names none; its own may only be narrower. What one person
+//! adds to a figure is thereby no more than everybody knows it may be, and how far beyond the bounds she is nobody learns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jigsaw_proto::contract::{Contract, Role};
-use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use toml::Spanned;
 
 use super::problem::Problem;
@@ -18,7 +16,6 @@ use crate::config::PolicyWords;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measures {
     bounds: BTreeMap<String, (f64, f64)>,
-    quantiles: BTreeSet<String>,
 }
 
 impl Measures {
@@ -30,14 +27,7 @@ impl Measures {
         let bounds = words.bounds.iter().flatten().map(|(column, bounds)| {
             narrower(column, bounds, contract).map(|bounds| (column.get_ref().clone(), bounds))
         });
-        let quantiles = words.quantiles.iter().flatten().map(|column| {
-            measured(column, contract)?;
-            Ok(column.get_ref().clone())
-        });
-        Ok(Self {
-            bounds: bounds.collect::<Result<_, Problem>>()?,
-            quantiles: quantiles.collect::<Result<_, Problem>>()?,
-        })
+        Ok(Self { bounds: bounds.collect::<Result<_, Problem>>()? })
     }
 
     /// Whether it says nothing.
@@ -63,28 +53,12 @@ impl Measures {
         contract
     }
 
-    /// Whether quantiles of a column of a protected dataset may be asked for.
-    ///
-    /// # Errors
-    /// `R06`: the policy does not list it.
-    pub fn quantiles_of(&self, column: &str) -> Result<(), Refusal> {
-        if self.quantiles.contains(column) {
-            return Ok(());
-        }
-        let sentence = format!(
-            "this node's policy allows no quantiles of {column}: ask for AVG, or COUNT in bands, or have its operator list the \
-             column in quantiles"
-        );
-        Err(Refusal::new(RefusalCode::AggregateNotAllowed, sentence))
-    }
-
     /// One sentence for each line, for the node's operator.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        let bounds = self.bounds.iter().map(|(column, (low, high))| {
+        let sentence = |(column, (low, high)): (&String, &(f64, f64))| {
             format!("R13: {column} outside {low} to {high} counts as the bound next to it")
-        });
-        let quantiles = self.quantiles.iter();
-        bounds.chain(quantiles.map(|column| format!("R06: quantiles of {column} may be asked for"))).collect()
+        };
+        self.bounds.iter().map(sentence).collect()
     }
 }
 
@@ -115,7 +89,7 @@ fn measured(column: &Spanned<String>, contract: &Contract) -> Result<Option<(f64
     match contract.column(word).map(|column| (&column.role, column.data_type.is_numeric())) {
         None => wrong("is no column of the contract: check the spelling"),
         Some((Role::Measure { bounds, .. }, true)) => Ok(*bounds),
-        Some(_) => wrong("is no measure that is a number: bounds and quantiles are for those"),
+        Some(_) => wrong("is no measure that is a number: bounds are for those"),
     }
 }
 
@@ -176,22 +150,12 @@ column = [
             ("bounds = { wight = [0, 1] }", "check the spelling"),
             ("bounds = { ward = [0, 1] }", "no measure that is a number"),
             ("bounds = { seen = [0, 1] }", "no measure that is a number"),
-            ("quantiles = [\"person\"]", "no measure that is a number"),
-            ("quantiles = [\"absent\"]", "check the spelling"),
+            ("quantiles = [\"weight\"]", "unknown field"),
         ] {
             let problem = policy(line).unwrap_err();
             assert!(problem.to_string().contains(words), "{line}: {problem}");
             let text = format!("release = \"protected\"\n\n{line}\n");
             assert_eq!(problem.line(&text), Some(3), "{line}: {problem}");
         }
-    }
-
-    #[test]
-    fn quantiles_are_refused_unless_they_are_listed() {
-        let policy = policy("quantiles = [\"weight\"]").unwrap();
-        assert_eq!(policy.measures().quantiles_of("weight"), Ok(()));
-        let refusal = policy.measures().quantiles_of("cost").unwrap_err();
-        assert_eq!(refusal.code, RefusalCode::AggregateNotAllowed);
-        assert!(self::policy("").unwrap().measures().quantiles_of("weight").is_err());
     }
 }
