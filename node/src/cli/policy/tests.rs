@@ -212,8 +212,7 @@ async fn grids_and_bounds_are_told() {
     let mut out = vec![];
     check(&config, Utc::now().date_naive(), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    for words in ["R12: an answer has every cell", "R13: cost outside 0 to 500"]
-    {
+    for words in ["R12: an answer has every cell", "R13: cost outside 0 to 500"] {
         assert!(text.contains(words), "{words} is not in:\n{text}");
     }
     let summed = "SELECT SUM(cost) FROM stay";
