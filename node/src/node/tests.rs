@@ -127,7 +127,7 @@ async fn a_reload_reads_files_another_way() {
     bench.node.reload().await.unwrap();
     let before = bench.wards().await;
     assert_eq!(before, [None, Some("big"), Some("edge")].map(|ward| ward.map(str::to_owned)));
-    let select = "SELECT person, 'all' AS ward, beds, cost, temp FROM source";
+    let select = "SELECT person, 'all' AS ward, beds, cost, temp, note FROM source";
     edit(&bench, "source = \"stay.parquet\"", &format!("source = \"stay.parquet\"\nselect = \"{select}\""));
     bench.node.reload().await.unwrap();
     assert_eq!(bench.wards().await, [Some("all".to_owned())]);
