@@ -7,7 +7,7 @@ use datafusion::common::{Column as PlanColumn, JoinType, NullEquality, TableRefe
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{
-    Aggregate, Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder, cast, lit, when,
+    Aggregate, Expr as PlanExpr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, cast, lit, when,
 };
 use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
@@ -332,7 +332,8 @@ pub(super) fn merged(
             }
             _ => value,
         };
-        outputs.push(cast(value, field.data_type().clone()).alias_qualified(qualifier.clone(), field.name()));
+        let value = value.cast_to(field.data_type(), plan.schema()).map_err(planning)?;
+        outputs.push(value.alias_qualified(qualifier.clone(), field.name()));
     }
     LogicalPlanBuilder::from(plan).project(outputs).map_err(planning)?.build().map_err(planning)
 }
