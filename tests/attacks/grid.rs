@@ -60,10 +60,10 @@ async fn nobody_and_nine_are_the_same_on_a_dense_grid() {
         let pair = [node(&with(0), Some(&policy)).await, node(&with(9), Some(&policy)).await];
         let mut answered = 0;
         for sql in &QUESTIONS[..7] {
-            let (none, nine) = (told(&pair[0].1, sql).await, told(&pair[1].1, sql).await);
+            let (nobody, nine) = (told(&pair[0].1, sql).await, told(&pair[1].1, sql).await);
             // A total over all wards may change: it counts nine people more. None is asked for here.
-            assert_eq!(none, nine, "{sql}");
-            answered += usize::from(none.is_ok());
+            assert_eq!(nobody, nine, "{sql}");
+            answered += usize::from(nobody.is_ok());
         }
         assert!(answered >= 6, "only {answered} answered");
         assert_eq!(left(&pair[0].1).await, left(&pair[1].1).await);
@@ -105,8 +105,8 @@ async fn the_length_of_an_answer_on_a_dense_grid_is_the_questions() {
 async fn groups_that_are_not_shown_take_no_byte() {
     let pair = [node(&with(0), Some(POLICY)).await, node(&with(9), Some(POLICY)).await];
     for sql in &QUESTIONS[..5] {
-        let (none, nine) = (told(&pair[0].1, sql).await.unwrap(), told(&pair[1].1, sql).await.unwrap());
-        assert_eq!(none, nine, "{sql}");
+        let (nobody, nine) = (told(&pair[0].1, sql).await.unwrap(), told(&pair[1].1, sql).await.unwrap());
+        assert_eq!(nobody, nine, "{sql}");
     }
     assert_eq!(left(&pair[0].1).await, left(&pair[1].1).await);
     let all: BTreeSet<usize> = lengths(&pair[0].1).into_values().flatten().collect();

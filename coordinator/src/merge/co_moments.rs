@@ -152,9 +152,9 @@ impl Accumulator for CoMoments {
         let [counts, rest @ ..] = values else {
             return internal_err!("co-moments are merged from six states");
         };
-        let Ok([mean_y, mean_x, m2_y, m2_x, c]) = <[_; 5]>::try_from(
-            rest.iter().map(|column| column.as_primitive::<Float64Type>()).collect::<Vec<_>>(),
-        ) else {
+        let Ok([mean_y, mean_x, m2_y, m2_x, c]) =
+            <[_; 5]>::try_from(rest.iter().map(AsArray::as_primitive::<Float64Type>).collect::<Vec<_>>())
+        else {
             return internal_err!("co-moments are merged from six states");
         };
         let columns =

@@ -246,7 +246,7 @@ impl Ranked {
         Ok(())
     }
 
-    fn double(&self, value: i128) -> f64 {
+    fn double(value: i128) -> f64 {
         // Values were made from doubles.
         i64::try_from(value).map_or(f64::NAN, |value| f64::from_bits(turned(value).cast_unsigned()))
     }
@@ -258,7 +258,7 @@ impl Ranked {
             passed += i128::from(*rows);
             passed > place
         });
-        found.or(self.values.last()).map(|(value, _)| *value)
+        found.or_else(|| self.values.last()).map(|(value, _)| *value)
     }
 
     fn value(&mut self) -> Result<ScalarValue> {
@@ -280,7 +280,7 @@ impl Ranked {
                 ScalarValue::Int64(i64::try_from(value).ok()).cast_to(returns)
             }
             (Some(Found::Exactly(value)), returns) => {
-                ScalarValue::Float64(Some(self.double(value))).cast_to(returns)
+                ScalarValue::Float64(Some(Self::double(value))).cast_to(returns)
             }
             (Some(Found::Double(value)), returns) => ScalarValue::Float64(Some(value)).cast_to(returns),
         }
@@ -297,9 +297,9 @@ impl Ranked {
             Method::Median => {
                 let (low, high) = (self.at((total - 1) / 2)?, self.at(total / 2)?);
                 Some(match self.returns {
-                    DataType::Decimal128(..) => Found::Exactly((low + high) / 2),
+                    DataType::Decimal128(..) => Found::Exactly(low.midpoint(high)),
                     _ if low == high => Found::Exactly(low),
-                    _ => Found::Double(f64::midpoint(self.double(low), self.double(high))),
+                    _ => Found::Double(f64::midpoint(Self::double(low), Self::double(high))),
                 })
             }
             Method::Discrete => {
@@ -313,7 +313,7 @@ impl Ranked {
                 if low == high {
                     return Some(Found::Exactly(low));
                 }
-                let (low, high) = (self.double(low), self.double(high));
+                let (low, high) = (Self::double(low), Self::double(high));
                 // The engine takes six digits of the way between the two.
                 let way = ((place - place.floor()) * 1e6).floor() / 1e6;
                 Some(Found::Double(low + (high - low) * way))
@@ -328,7 +328,7 @@ impl Ranked {
         let mut passed = 0.0;
         let mut upper = f64::NAN;
         for (edge, rows) in &self.values {
-            let (edge, rows) = (self.double(*edge), *rows as f64);
+            let (edge, rows) = (Self::double(*edge), *rows as f64);
             upper = edge + width;
             if passed + rows >= wanted {
                 return edge + width * ((wanted - passed) / rows).clamp(0.0, 1.0);
@@ -381,10 +381,7 @@ impl Accumulator for Ranked {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        match self.value() {
-            Ok(value) => Ok(value),
-            Err(_) => exec_err!("a quantile is too large for its type: cast the column to DOUBLE"),
-        }
+        self.value().or_else(|_| exec_err!("a quantile is too large for its type: cast the column to DOUBLE"))
     }
 
     fn size(&self) -> usize {

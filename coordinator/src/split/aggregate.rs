@@ -27,7 +27,7 @@ pub(super) enum Asked {
     /// in the algebra's words
     States(OfStates),
     /// over the values of an expression, by which groups are made
-    Values(OfValues),
+    Values(Box<OfValues>),
 }
 
 /// An aggregate that is made of partial states.
@@ -59,7 +59,7 @@ impl Asked {
             )));
         }
         if let Some(values) = OfValues::read(function, known)? {
-            return Ok(Self::Values(values));
+            return Ok(Self::Values(Box::new(values)));
         }
         OfStates::read(function, known).map(Self::States)
     }

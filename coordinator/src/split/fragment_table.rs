@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::source_as_provider;
@@ -204,7 +205,7 @@ impl Asking {
 
     /// Says what is to be said of an answer over values.
     fn remark(&self, answer: &Released, remarks: &[Remark]) -> Result<(), QueryError> {
-        let values: usize = answer.batches().map(|batch| batch.num_rows()).sum();
+        let values: usize = answer.batches().map(RecordBatch::num_rows).sum();
         if remarks.iter().any(|remark| remark.of_values) && values > MAX_VALUES {
             return Err(QueryError::sql(format!(
                 "DISTINCT or a quantile is over {values} different values, and {MAX_VALUES} are the most: ask for fewer groups, or round \

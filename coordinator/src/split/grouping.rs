@@ -7,6 +7,8 @@
 //! Distinct entities do not add up over groups: with `COUNT(DISTINCT entity)`, each set is asked by itself, as if the analyst had
 //! written a `UNION ALL`. Where a node protects, that is refused: it would be a total beside its parts.
 
+use std::sync::Arc;
+
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, cast, lit};
@@ -144,7 +146,7 @@ fn one(
     split: &impl Fn(&Aggregate) -> Result<LogicalPlan>,
 ) -> Result<LogicalPlan> {
     let planning = |error| QueryError::planning(&error);
-    let own = Aggregate::try_new(aggregate.input.clone(), set.to_vec(), aggregate.aggr_expr.clone());
+    let own = Aggregate::try_new(Arc::clone(&aggregate.input), set.to_vec(), aggregate.aggr_expr.clone());
     let plan = split(&own.map_err(planning)?)?;
     let own = keys(set)?;
     let columns = plan.schema().columns();

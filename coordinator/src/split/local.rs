@@ -224,7 +224,7 @@ impl Asked {
             (Self::States(of), _) => of.merge(&columns.collect::<Vec<_>>(), filter, result),
             (Self::Values(of), Some(value)) => {
                 let rows = columns.next().ok_or_else(|| QueryError::internal("values without rows"))?;
-                of.merge(value, rows, filter, result)
+                Ok(of.merge(value, rows, filter, result))
             }
             (Self::Values(_), None) => {
                 Err(QueryError::internal("an aggregate over values without their key"))

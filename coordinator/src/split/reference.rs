@@ -8,6 +8,7 @@
 //! and `G` use. It holds for inner joins and for outer joins that keep the rows of `F`.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -68,7 +69,7 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     let leaf = Leaf::new(fragment, &builder, relied_on, &own, grouping::has_sets(&groups))?;
 
     let over_release = |expr: &PlanExpr| keys.replaced(expr);
-    let fields = aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone()));
+    let fields = aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
     let fields: Vec<_> = fields.collect();
     let results = fields.iter().skip(fields.len() - asked.len());
     let merges = asked.iter().zip(states.iter().zip(values)).zip(results);

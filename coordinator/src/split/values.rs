@@ -164,7 +164,7 @@ impl OfValues {
         rows: PlanExpr,
         filter: Option<&PlanExpr>,
         result: &ArrowType,
-    ) -> Result<Merged> {
+    ) -> Merged {
         match &self.what {
             What::Distinct(function) => {
                 // A protected count of a few may have been rounded to 0: without a FILTER, a group that is there has rows.
@@ -181,7 +181,7 @@ impl OfValues {
                     vec![],
                     None,
                 ));
-                Ok(Merged::plain(call, result))
+                Merged::plain(call, result)
             }
             What::Quantile(quantile, width) => {
                 let value = match width {
@@ -196,7 +196,7 @@ impl OfValues {
                     },
                     ..call
                 });
-                Ok(Merged::plain(call, result))
+                Merged::plain(call, result)
             }
         }
     }

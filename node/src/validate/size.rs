@@ -1,7 +1,7 @@
 //! Limits on a fragment's size and names, so that no question is too large to check or to run (`R02`).
 
 use jigsaw_proto::expr::{Expr, MAX_DEPTH, Value};
-use jigsaw_proto::fragment::{Fragment, Relation};
+use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 use jigsaw_proto::function::Function;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 
@@ -15,7 +15,7 @@ const MAX_TEXT_BYTES: usize = 4096;
 pub(super) fn check(fragment: &Fragment) -> Result<bool, Refusal> {
     let mut size = Size::default();
     size.relation(&fragment.input)?;
-    for expr in fragment.keys.iter().chain(fragment.measures.iter().flat_map(|measure| measure.exprs())) {
+    for expr in fragment.keys.iter().chain(fragment.measures.iter().flat_map(Measure::exprs)) {
         size.expr(expr)?;
     }
     Ok(size.patterns)

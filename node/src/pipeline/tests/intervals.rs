@@ -184,10 +184,10 @@ fn interval(table: &Table, shown: &[Shown], of: usize) -> (f64, f64) {
         (0..cells).map(|cell| if chosen.contains(&cell) { sign } else { 0.0 }).collect()
     };
     let mut rows = vec![];
-    for cell in 0..cells {
+    for (cell, people) in table.iter().enumerate() {
         // Nobody costs less than nothing; and a cell that is not shown has nine people at most.
         rows.push((unit(&[cell], -1.0), truth(&cell)));
-        let most = (table[cell].len().max(9) as i64 * MOST) as f64;
+        let most = people.len().max(9) as f64 * MOST as f64;
         rows.push((unit(&[cell], 1.0), most - truth(&cell)));
     }
     for Shown { cells, sum } in shown {
@@ -241,7 +241,7 @@ async fn margins_tell_hardly_a_hidden_cell() {
 fn the_attacker_finds_a_cell_that_closes_a_line() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut table = random_table(&mut random);
-    table.iter_mut().for_each(|cell| *cell = vec![100_000; 20]);
+    table.fill(vec![100_000; 20]);
     table[5] = vec![333_300];
     let sum = |cells: Vec<usize>| {
         let sum = cells.iter().flat_map(|cell| &table[*cell]).sum::<i64>();
