@@ -29,6 +29,7 @@ description = "One row per visit to a library."
 release = "protected"
 threshold = 10
 rounding = 5
+conditions = "any"
 
 [[column]]
 name = "person_key"
@@ -199,7 +200,9 @@ async fn start(dir: &Path, name: &str, words: &str) -> Result<Federation> {
     let policy = if name == "open" { Policy::Open } else { Policy::Contract };
     let builder = Federation::builder(dir, vec![node])
         .policy(policy)
-        .policy_text(&format!("release = \"protected\"\ntick_milliseconds = 0\n{words}"))
+        .policy_text(&format!(
+            "release = \"protected\"\nconditions = \"any\"\ntick_milliseconds = 0\n{words}"
+        ))
         .contracts([("visit".to_owned(), CONTRACT.to_owned())]);
     builder.start().await
 }

@@ -127,7 +127,9 @@ fn times(names: &[String], lines: &[Line]) -> Result<String> {
                 match own {
                     Some((own_wall, _, own_cpu)) => {
                         ratios.push((question.name, own_wall / wall, own_cpu / cpu));
-                        write!(text, " {:.2} ({:.2}) |", own_wall / wall, own_cpu / cpu)?;
+                        let by_cpu = Some(own_cpu / cpu).filter(|ratio| ratio.is_finite());
+                        let by_cpu = by_cpu.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+                        write!(text, " {:.2} ({by_cpu}) |", own_wall / wall)?;
                     }
                     None => text.push_str(" |"),
                 }
@@ -154,10 +156,12 @@ fn figures(outcome: &Outcome) -> Option<(f64, f64, f64)> {
     Some((wall, least, runs.iter().map(|run| run.cpu).sum::<f64>() / count))
 }
 
-/// The geometric mean.
+/// The geometric mean, but for what took no measurable time.
 #[expect(clippy::cast_precision_loss, reason = "a dozen")]
 fn mean<T>(values: &[T], figure: impl Fn(&T) -> f64) -> f64 {
-    (values.iter().map(|value| figure(value).ln()).sum::<f64>() / values.len() as f64).exp()
+    let logarithms = values.iter().map(|value| figure(value).ln()).filter(|logarithm| logarithm.is_finite());
+    let logarithms: Vec<f64> = logarithms.collect();
+    (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
