@@ -60,6 +60,31 @@ async fn jigsaw(federation: &Federation, stdin: &str, args: &[&str]) -> Ran {
     Ran { exit, stdout, stderr: String::from_utf8(stderr).unwrap() }
 }
 
+/// What would be asked of whom, without asking; and what would be refused is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_would_be_asked() {
+    let (dir, federation) = start().await;
+    let dry = async |sql: &str, more: &[&str]| {
+        jigsaw(&federation, "", &[&["query", sql, "--dry-run"], more].concat()).await
+    };
+    let walls = dry(WALLS, &[]).await;
+    assert_eq!(walls.exit, Exit::Answered, "{}", walls.stderr);
+    for words in
+        ["asked of 6 nodes:", "camden", "leaves out what fewer than 10 people stand behind", "merged here:"]
+    {
+        assert!(walls.text().contains(words), "{words} is not in:\n{}", walls.text());
+    }
+    assert!(!walls.text().contains("solid"), "no row is read:\n{}", walls.text());
+    let file = dir.path().join("dry.txt");
+    let kept = dry(WALLS, &["-o", file.to_str().unwrap()]).await;
+    assert_eq!((kept.exit, kept.stdout.len()), (Exit::Answered, 0), "{}", kept.stderr);
+    assert_eq!(fs::read(&file).unwrap(), walls.stdout);
+    assert!(dry("SELECT 1", &[]).await.text().contains("No node would be asked."));
+    let refused = dry("SELECT nothing FROM property", &[]).await;
+    assert_ne!(refused.exit, Exit::Answered);
+    assert!(refused.stderr.contains("nothing"), "{}", refused.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_format_says_the_same() {
     let (dir, federation) = start().await;

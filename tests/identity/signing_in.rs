@@ -168,6 +168,38 @@ async fn a_development_certificate_is_made_and_can_be_trusted() {
     running.abort();
 }
 
+/// Without TLS a token is anybody's on the way: there is plain text on this machine's own addresses only, and only where the word stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_text_is_spoken_on_this_machine_alone_and_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let federation = start(&dir).await;
+    let file = dir.path().join("coordinator.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let plain = text.replace("[access]\n", "[access]\nplaintext = true\n");
+    let anywhere = plain.replace("listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
+    assert_ne!(anywhere, plain);
+    fs::write(&file, anywhere).unwrap();
+    let refused = jigsaw_coordinator::Settings::load(&file).unwrap_err().to_string();
+    assert!(refused.contains("loopback"), "{refused}");
+    fs::write(&file, plain).unwrap();
+    let settings = jigsaw_coordinator::Settings::load(&file).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let running = tokio::spawn(jigsaw_coordinator::run(settings, listener, std::future::pending()));
+    let token = file_token(&federation);
+    let list = async |address: String| {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let mut request = Request::new(arrow_flight::Criteria::default());
+        let header = format!("Bearer {}", token.trim());
+        request.metadata_mut().insert("authorization", header.parse().unwrap());
+        let mut client = FlightServiceClient::new(endpoint.connect_lazy());
+        client.list_flights(request).await.map(|_| ())
+    };
+    list(address).await.unwrap();
+    list(federation.address().to_string()).await.expect_err("without the word there is TLS");
+    running.abort();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_asks_faster_than_the_limits() {
     let dir = tempfile::tempdir().unwrap();

@@ -92,6 +92,12 @@ mod tests {
         let again = certificate(dir.path(), listen).unwrap();
         assert_eq!((made.certificate, &made.fingerprint), (again.certificate, &again.fingerprint));
         assert_eq!(made.fingerprint.len(), 32 * 3 - 1);
+        // What `printf Jigsaw | sha256sum` says, in the form that browsers and openssl show.
+        let pem = "-----BEGIN CERTIFICATE-----\nSmlnc2F3\n-----END CERTIFICATE-----\n";
+        assert_eq!(
+            fingerprint(pem).unwrap().replace(':', ""),
+            "2197E79AC6D8C75A21F06680893CF61AC85F9087D89995C994538A9026CFDF33"
+        );
         let bits = std::os::unix::fs::PermissionsExt::mode(
             &fs::metadata(dir.path().join("development/certificate.key")).unwrap().permissions(),
         );
