@@ -66,8 +66,8 @@ impl Raw {
         self.spared
     }
 
-    /// The same for those who contribute to one measure. Of a co-moment, they are there once more after that, with what they hold
-    /// of its other argument.
+    /// The same for those who contribute to one measure. Of a co-moment, they are there with what they hold of the
+    /// first of its pair, and after that once more with what they hold of the second.
     pub(crate) fn cells(&self, measure: usize) -> &[Holders] {
         self.cells.get(measure).map_or(&[], Vec::as_slice)
     }

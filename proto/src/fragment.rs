@@ -111,6 +111,13 @@ impl Measure {
         Some(Self { state, argument, paired, filter })
     }
 
+    /// The arguments of a co-moment, in the order that is the same whichever was named first.
+    pub fn pair(&self) -> Option<(&Expr, &Expr)> {
+        let (one, other) = (self.argument.as_ref()?, self.paired.as_ref()?);
+        let pair = if one.to_string() <= other.to_string() { (one, other) } else { (other, one) };
+        (self.state == State::CoMoment).then_some(pair)
+    }
+
     /// The expressions it is made of.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.argument.iter().chain(&self.paired).chain(&self.filter)

@@ -136,8 +136,8 @@ impl Log {
         Ok(())
     }
 
-    /// Everything written is on disk after this, and the head record says so.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    /// The head record names the last line that is known to be on disk, and is there itself.
+    pub(super) fn record(&mut self) -> io::Result<()> {
         self.head.write(&self.durable.head, &self.key)?;
         self.head.sync()
     }

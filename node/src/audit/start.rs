@@ -68,8 +68,8 @@ pub(super) fn open(settings: &AuditSettings) -> io::Result<(Log, u64)> {
     first.push(start);
     log.commit(&mut first, true)?;
     // Both places of the head record are whole from here on.
-    log.settle()?;
-    log.settle()?;
+    log.record()?;
+    log.record()?;
     Ok((log, next))
 }
 

@@ -102,7 +102,7 @@ impl Writer {
     fn settle(&mut self) {
         self.unsettled = None;
         let (written, _) = self.commit(vec![], true);
-        let recorded = self.log.settle();
+        let recorded = self.log.record();
         if let Err(problem) = written.and(recorded) {
             error!(error = %problem.kind(), "the audit log cannot be written");
             self.unsettled = Some(Instant::now());

@@ -7,7 +7,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
     RecordBatchOptions,
 };
-use arrow::compute::filter_record_batch;
+use arrow::compute::filter;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use jigsaw_proto::aggregate::State;
@@ -120,7 +120,8 @@ impl<'a> Cells<'a> {
         &self.fired
     }
 
-    /// The figures of these rows beside these keys; of no row, nothing.
+    /// The figures of these rows beside these keys; of no row, nothing. A withheld cell is empty all the way down: the kernels that set
+    /// a NULL leave the value in the buffer below it, and buffers are sent whole, so columns are made anew.
     pub(super) fn into_rows(
         self,
         keys: Vec<ArrayRef>,
@@ -140,21 +141,16 @@ impl<'a> Cells<'a> {
         )
     }
 
-    /// What is left. A withheld cell is empty all the way down: the kernels that set a NULL leave the value in the buffer below
-    /// it, and buffers are sent whole, so columns are made anew.
+    /// What is left.
     pub(super) fn into_batch(self) -> Result<RecordBatch, ArrowError> {
-        let columns = self.raw.columns();
-        let keys = self.approved.fragment().keys.len();
-        let measures = columns.columns().iter().skip(keys).zip(&self.figures);
-        let measures = measures.map(|(column, figures)| column_of(figures, column.data_type()));
-        let all = columns.columns().iter().take(keys).cloned().map(Ok).chain(measures);
-        let batch = RecordBatch::try_new_with_options(
-            columns.schema(),
-            all.collect::<Result<_, _>>()?,
-            &RecordBatchOptions::new().with_row_count(Some(columns.num_rows())),
-        )?;
         // The one group of everything exists whatever the rows are; others are known by being there.
-        if keys == 0 { Ok(batch) } else { filter_record_batch(&batch, &BooleanArray::from(self.groups)) }
+        let everything = self.approved.fragment().keys.is_empty();
+        let left: Vec<bool> = self.groups.iter().map(|group| everything || *group).collect();
+        let rows = (0..self.rows()).zip(&left).filter_map(|(row, left)| left.then_some(Some(row)));
+        let rows: Vec<Option<usize>> = rows.collect();
+        let left = BooleanArray::from(left);
+        let keys = self.keys().iter().map(|key| filter(key, &left)).collect::<Result<_, _>>()?;
+        self.into_rows(keys, &rows)
     }
 }
 

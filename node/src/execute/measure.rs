@@ -98,6 +98,12 @@ pub(super) fn state(
     };
     let argument = measure.argument.as_ref().map(lower).transpose()?;
     let one = |call: PlanExpr| Ok((vec![filtered(call)?.alias(name)], col(name)));
+    // A mean deviation times the number of rows.
+    let moment = |argument: PlanExpr, mean: PlanExpr| {
+        let counted = filtered(count(argument))?.alias(format!("{name}n"));
+        let sum = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
+        Ok((vec![counted, filtered(mean)?.alias(name)], sum))
+    };
     match (measure.state, argument) {
         (State::Rows, None) => one(count(lit(1_i64))),
         (State::Count, Some(argument)) => one(count(argument)),
@@ -132,20 +138,12 @@ pub(super) fn state(
             }
             _ => one(sum(argument)),
         },
-        (State::M2, Some(argument)) => {
-            let counted = filtered(count(argument.clone()))?.alias(format!("{name}n"));
-            let variance = filtered(var_pop(argument))?.alias(name);
-            let m2 = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
-            Ok((vec![counted, variance], m2))
-        }
+        (State::M2, Some(argument)) => moment(argument.clone(), var_pop(argument)),
         (State::CoMoment, Some(argument)) => {
             let paired = paired.ok_or_else(|| {
                 DataFusionError::Plan("a co-moment of one argument was approved".to_owned())
             })?;
-            let counted = filtered(count(argument.clone()))?.alias(format!("{name}n"));
-            let covariance = filtered(covar_pop(argument, paired))?.alias(name);
-            let moment = col(name) * cast(col(format!("{name}n")), ArrowType::Float64);
-            Ok((vec![counted, covariance], moment))
+            moment(argument.clone(), covar_pop(argument, paired))
         }
         _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),
     }
@@ -207,7 +205,7 @@ fn holders(approved: &Approved, entities: &[PlanExpr], secret: Secret) -> Result
 /// them share a place.
 pub(super) struct Amounts {
     amounts: Vec<PlanExpr>,
-    /// where each measure's are: one, or two of a co-moment
+    /// where each measure's are: one, or two of a co-moment, in the order of its pair
     pub(super) places: Vec<Vec<usize>>,
 }
 
@@ -216,9 +214,9 @@ impl Amounts {
         let mut all = Self { amounts: vec![lit(1.0)], places: vec![] };
         for measure in &approved.fragment().measures {
             let of = |argument: &Expr| Ok::<_, DataFusionError>(cast(lower(argument)?, ArrowType::Float64));
-            let amounts = match (measure.state, &measure.argument, &measure.paired) {
-                (State::CoMoment, Some(argument), Some(paired)) => vec![of(argument)?, of(paired)?],
-                (State::Sum | State::Mean | State::M2, Some(argument), _) => vec![of(argument)?],
+            let amounts = match (measure.state, &measure.argument, measure.pair()) {
+                (_, _, Some((first, second))) => vec![of(first)?, of(second)?],
+                (State::Sum | State::Mean | State::M2, Some(argument), None) => vec![of(argument)?],
                 _ => vec![lit(1.0)],
             };
             let condition = contributes(measure)?;

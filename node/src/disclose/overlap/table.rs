@@ -42,9 +42,8 @@ pub(super) fn judge(cells: &mut Cells<'_>, memory: &mut Memory) -> io::Result<Ju
     for measure in 0..cells.measures() {
         for (kind, entity) in cells.approved().entity_kinds().iter().enumerate() {
             let Some(statistic) = statistic(cells, measure, entity) else { continue };
-            let (holders, all) = (kind + first_holders(cells, measure, &statistic.unit), Some(vec![]));
-            let mut table =
-                Table { cells: &mut *cells, memory: &mut *memory, statistic, measure, holders, all };
+            let all = Some(vec![]);
+            let mut table = Table { cells: &mut *cells, memory: &mut *memory, statistic, measure, kind, all };
             let shown = table.each();
             let mut places: Vec<usize> = shown.iter().filter_map(|cell| cell.place).collect();
             if table.statistic.unit.adds_up() {
@@ -63,18 +62,17 @@ pub(super) fn judge(cells: &mut Cells<'_>, memory: &mut Memory) -> io::Result<Ju
 
 fn statistic(cells: &Cells<'_>, measure: usize, entity: &str) -> Option<Statistic> {
     let approved = cells.approved();
-    let argument = || approved.fragment().measures.get(measure)?.argument.as_ref().map(ToString::to_string);
-    let paired = || approved.fragment().measures.get(measure)?.paired.as_ref().map(ToString::to_string);
+    let asked = approved.fragment().measures.get(measure)?;
+    let argument = || asked.argument.as_ref().map(ToString::to_string);
     let unit = match cells.state(measure)? {
         State::Rows | State::Count => Unit::Rows,
         State::Entities => Unit::Entities,
         State::Sum => Unit::Sum(argument()?),
         State::Mean => Unit::Mean(argument()?),
         State::M2 => Unit::M2(argument()?),
-        // The same, whichever of the two is asked for first.
         State::CoMoment => {
-            let (one, other) = (argument()?, paired()?);
-            if one <= other { Unit::CoMoment(one, other) } else { Unit::CoMoment(other, one) }
+            let (first, second) = asked.pair()?;
+            Unit::CoMoment(first.to_string(), second.to_string())
         }
         State::Min | State::Max => return None,
     };
@@ -86,27 +84,13 @@ fn statistic(cells: &Cells<'_>, measure: usize, entity: &str) -> Option<Statisti
     Some(Statistic { entity: entity.to_owned(), unit, sources, sensitive })
 }
 
-/// Where the holders of a measure begin whose amounts are those of the statistic's first argument: of a pair that was asked for the
-/// other way round, they come after those of its own first argument.
-fn first_holders(cells: &Cells<'_>, measure: usize, unit: &Unit) -> usize {
-    let approved = cells.approved();
-    let argument = approved.fragment().measures.get(measure).and_then(|measure| measure.argument.as_ref());
-    match unit {
-        Unit::CoMoment(first, _) if argument.is_some_and(|argument| argument.to_string() != *first) => {
-            approved.entity_kinds().len()
-        }
-        _ => 0,
-    }
-}
-
 /// The cells of one measure and one kind of entity.
 struct Table<'a, 'b> {
     cells: &'a mut Cells<'b>,
     memory: &'a mut Memory,
     statistic: Statistic,
     measure: usize,
-    /// which of the measure's holders are that kind
-    holders: usize,
+    kind: usize,
     /// where each cell is in the memory, as long as all are
     all: Option<Vec<usize>>,
 }
@@ -117,7 +101,7 @@ impl<'b> Table<'_, 'b> {
     }
 
     fn holdings(&self, row: usize) -> Held<'b> {
-        self.cells.holdings(self.measure, row).nth(self.holders).unwrap_or_default()
+        self.cells.holdings(self.measure, row).nth(self.kind).unwrap_or_default()
     }
 
     /// Each cell beside all that were decided before, those of this release included.
