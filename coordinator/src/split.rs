@@ -30,6 +30,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 pub(crate) use aggregate::aggregate_function;
 pub(crate) use constants::ConstantsOutside;
 pub(crate) use fragment_table::{Asking, FragmentTable};
+pub(crate) use grouping::key_columns;
 pub(crate) use units::check_units;
 pub(crate) use view::View;
 

@@ -14,6 +14,7 @@ use super::Result;
 use super::carry::Carrier;
 use super::parts::{Carried, MarkExprs, Marks, most};
 use crate::query::QueryError;
+use crate::split::key_columns;
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn planning(error: datafusion::error::DataFusionError) -> QueryError {
@@ -33,8 +34,8 @@ impl Carrier {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Carried> {
         let below = self.carry(&aggregate.input)?;
         let own = aggregate.schema.columns();
-        // Of grouping sets, after the keys comes the number of the set, which is made of nothing.
-        let keys = own.len() - aggregate.aggr_expr.len();
+        // The number of a grouping set, after the keys, is made of nothing.
+        let keys = key_columns(aggregate);
         let key_exprs = grouping_set_to_exprlist(&aggregate.group_expr).map_err(planning)?;
         let mut calls = aggregate.aggr_expr.clone();
         let mut hidden = |carrier: &mut Self, expr: Expr| {

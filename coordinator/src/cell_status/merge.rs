@@ -21,7 +21,7 @@ use super::Result;
 use super::parts::{Carried, EXACT, Fresh, LACKING, MarkExprs, most, or_zero};
 use crate::query::QueryError;
 use crate::split::view::{CHANGE, NODE, PROTECTED};
-use crate::split::{FragmentTable, View};
+use crate::split::{FragmentTable, View, key_columns};
 
 /// The fragment that a scan reads; `None` for any other table.
 pub(super) fn fragment(scan: &TableScan) -> Option<FragmentTable> {
@@ -168,8 +168,7 @@ pub(super) fn merged(aggregate: &Aggregate, fresh: &mut Fresh) -> Result<Carried
     let releasing = hidden(count_distinct(protecting(lit(true))?));
     let change = hidden(max(Expr::Column(of_release(CHANGE))));
     let mut figures = vec![];
-    let keys = own.len() - aggregate.aggr_expr.len();
-    for (column, call) in own.iter().skip(keys).zip(&aggregate.aggr_expr) {
+    for (column, call) in own.iter().skip(key_columns(aggregate)).zip(&aggregate.aggr_expr) {
         if let Some(withheld) = withheld(call, &rows)? {
             figures.push((column.clone(), hidden(withheld)));
         }

@@ -40,26 +40,19 @@ impl FlightService for Front {
     type ListActionsStream = <Service as FlightService>::ListActionsStream;
     type DoExchangeStream = <Service as FlightService>::DoExchangeStream;
 
-    async fn get_schema(&self, mut request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        let answer = async {
-            self.enter(&mut request).await?;
-            self.0.schema(request).await
-        };
-        answer.await.map_err(identified)
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
+        self.visited(request, |request| self.0.schema(request)).await
     }
 
-    async fn poll_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
+    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
+        let poll = async |request: Request<FlightDescriptor>| {
             let principal = principal(&request)?;
-            let mut response = match self.0.shared.poll(principal, &request).await? {
-                Some(response) => response,
-                None => at_once(self.0.get_flight_info(request).await?.into_inner()),
-            };
-            visit.leave(&mut response);
-            Ok(response)
+            match self.0.shared.poll(principal, &request).await? {
+                Some(response) => Ok(response),
+                None => Ok(at_once(self.0.get_flight_info(request).await?.into_inner())),
+            }
         };
-        answer.await.map_err(identified)
+        self.visited(request, poll).await
     }
 
     async fn handshake(
@@ -70,88 +63,60 @@ impl FlightService for Front {
     }
 
     /// Every table, named by its path.
-    async fn list_flights(&self, mut request: Request<Criteria>) -> Answer<Flights> {
-        let answer = async {
-            self.enter(&mut request).await?;
+    async fn list_flights(&self, request: Request<Criteria>) -> Answer<Flights> {
+        let list = async |request: Request<Criteria>| {
             principal(&request)?;
             self.0.shared.flights(&request.get_ref().expression)
         };
-        answer.await.map_err(identified)
+        self.visited(request, list).await
     }
 
-    async fn get_flight_info(&self, mut request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
-            let mut response = match path(request.get_ref()).map(question).transpose()? {
-                Some(sql) => {
-                    let principal = principal(&request)?;
-                    self.0.shared.announce(&sql, principal, request).await?
-                }
-                None => self.0.get_flight_info(request).await?,
-            };
-            visit.leave(&mut response);
-            Ok(response)
+    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
+        let announce = async |request: Request<FlightDescriptor>| match path(request.get_ref())
+            .map(question)
+            .transpose()?
+        {
+            Some(sql) => {
+                let principal = principal(&request)?;
+                self.0.shared.announce(&sql, principal, request).await
+            }
+            None => self.0.get_flight_info(request).await,
         };
-        answer.await.map_err(identified)
+        self.visited(request, announce).await
     }
 
-    async fn do_get(&self, mut request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
-            let mut response = self.0.do_get(request).await?;
-            visit.leave(&mut response);
-            Ok(response)
-        };
-        answer.await.map_err(identified)
+    async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
+        self.visited(request, |request| self.0.do_get(request)).await
     }
 
-    async fn do_put(&self, mut request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
-            let mut response = self.0.do_put(request).await?;
-            visit.leave(&mut response);
-            Ok(response)
-        };
-        answer.await.map_err(identified)
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
+        self.visited(request, |request| self.0.do_put(request)).await
     }
 
-    async fn do_action(&self, mut request: Request<Action>) -> Answer<Self::DoActionStream> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
+    async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
+        let act = async |request: Request<Action>| {
             let principal = principal(&request)?;
-            let mut response = match request.get_ref().r#type.as_str() {
+            match request.get_ref().r#type.as_str() {
                 // Flight SQL's own reader of this one wants a method for it alone.
-                CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal)?,
-                BEGIN_SAVEPOINT | END_SAVEPOINT => return Err(status::no_savepoints()),
-                SUBSTRAIT => return Err(status::no_substrait()),
-                _ => self.0.do_action(request).await?,
-            };
-            visit.leave(&mut response);
-            Ok(response)
+                CANCEL_QUERY => self.0.shared.question_action(request.get_ref(), &principal),
+                BEGIN_SAVEPOINT | END_SAVEPOINT => Err(status::no_savepoints()),
+                SUBSTRAIT => Err(status::no_substrait()),
+                _ => self.0.do_action(request).await,
+            }
         };
-        answer.await.map_err(identified)
+        self.visited(request, act).await
     }
 
-    async fn list_actions(&self, mut request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        let answer = async {
-            self.enter(&mut request).await?;
+    async fn list_actions(&self, request: Request<Empty>) -> Answer<Self::ListActionsStream> {
+        let list = async |request: Request<Empty>| {
             principal(&request)?;
             self.0.list_actions(request).await
         };
-        answer.await.map_err(identified)
+        self.visited(request, list).await
     }
 
-    async fn do_exchange(
-        &self,
-        mut request: Request<Streaming<FlightData>>,
-    ) -> Answer<Self::DoExchangeStream> {
-        let answer = async {
-            let visit = self.enter(&mut request).await?;
-            let mut response = self.0.do_exchange(request).await?;
-            visit.leave(&mut response);
-            Ok(response)
-        };
-        answer.await.map_err(identified)
+    async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoExchangeStream> {
+        self.visited(request, |request| self.0.do_exchange(request)).await
     }
 }
 
@@ -172,6 +137,20 @@ fn identified(mut status: Status) -> Status {
 }
 
 impl Front {
+    /// A call in its session, whose cookie goes with the answer; its errors have an id.
+    async fn visited<T, R, F>(&self, mut request: Request<T>, call: impl FnOnce(Request<T>) -> F) -> Answer<R>
+    where
+        F: Future<Output = Answer<R>>,
+    {
+        let answer = async {
+            let visit = self.enter(&mut request).await?;
+            let mut response = call(request).await?;
+            visit.leave(&mut response);
+            Ok(response)
+        };
+        answer.await.map_err(identified)
+    }
+
     /// Finds out who calls, and notes on the request who it is and which session it belongs to.
     async fn enter<T>(&self, request: &mut Request<T>) -> Result<Visit, Status> {
         let signs = Signs::of(request)?;

@@ -59,12 +59,7 @@ impl Quantile {
         let descending = function.params.order_by.first().is_some_and(|order| !order.asc);
         let fraction = match (method, function.params.args.get(1)) {
             (Method::Median, _) => Some(0.5),
-            (_, Some(Expr::Literal(value, _))) => match value.cast_to(&DataType::Float64) {
-                Ok(ScalarValue::Float64(fraction)) => {
-                    fraction.filter(|fraction| (0.0..=1.0).contains(fraction))
-                }
-                _ => None,
-            },
+            (_, Some(Expr::Literal(value, _))) => fraction_of(value),
             _ => None,
         };
         let fraction = fraction.ok_or_else(|| {
@@ -79,6 +74,14 @@ impl Quantile {
     fn fraction(self) -> f64 {
         let fraction = f64::from_bits(self.fraction);
         if self.descending { 1.0 - fraction } else { fraction }
+    }
+}
+
+/// A constant between 0 and 1.
+fn fraction_of(value: &ScalarValue) -> Option<f64> {
+    match value.cast_to(&DataType::Float64).ok()? {
+        ScalarValue::Float64(fraction) => fraction.filter(|fraction| (0.0..=1.0).contains(fraction)),
+        _ => None,
     }
 }
 
@@ -180,10 +183,7 @@ impl AggregateUDFImpl for PercentileDisc {
         let fraction = arguments.exprs.get(1).and_then(|expr| {
             let literal = (expr.as_ref() as &dyn std::any::Any)
                 .downcast_ref::<datafusion::physical_expr::expressions::Literal>()?;
-            match literal.value().cast_to(&DataType::Float64).ok()? {
-                ScalarValue::Float64(fraction) => fraction.filter(|fraction| (0.0..=1.0).contains(fraction)),
-                _ => None,
-            }
+            fraction_of(literal.value())
         });
         let Some(fraction) = fraction else {
             return plan_err!("percentile_disc() needs a constant between 0 and 1");

@@ -9,7 +9,7 @@ use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::dispatch::Snapshot;
-use crate::split::FragmentTable;
+use crate::split::{FragmentTable, key_columns};
 
 /// The places of the columns of `plan` that depend on a measure of a protected dataset.
 pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> HashSet<usize> {
@@ -46,7 +46,7 @@ pub(crate) fn protected_columns(plan: &LogicalPlan, snapshot: &Snapshot) -> Hash
         LogicalPlan::Aggregate(aggregate) => {
             let keys = grouping_set_to_exprlist(&aggregate.group_expr).unwrap_or_default();
             let columns = below(&aggregate.input);
-            let passed = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+            let passed = key_columns(aggregate);
             let made = marked(&mut aggregate.aggr_expr.iter(), &columns);
             marked(&mut keys.into_iter(), &columns)
                 .into_iter()

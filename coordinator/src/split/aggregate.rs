@@ -115,22 +115,14 @@ impl OfStates {
         filter: Option<&PlanExpr>,
         result: &ArrowType,
     ) -> Result<Merged> {
-        let filtered = |call: PlanExpr, also: Option<PlanExpr>| match [filter.cloned(), also]
-            .into_iter()
-            .flatten()
-            .reduce(PlanExpr::and)
-        {
-            Some(condition) => call.filter(condition).build().map_err(|error| QueryError::planning(&error)),
-            None => Ok(call),
+        let filtered = |call: PlanExpr, also: Option<PlanExpr>| {
+            under([filter.cloned(), also].into_iter().flatten().reduce(PlanExpr::and), call)
         };
         match (self.aggregate, states) {
             (
                 Aggregate::CountRows | Aggregate::Count | Aggregate::CountEntities | Aggregate::RegrCount,
                 [count],
-            ) => {
-                let passing = filter.map(|_| filtered(sum(lit(1_i64)), None)).transpose()?;
-                Ok(Merged::count(filtered(sum(count.clone()), None)?, passing))
-            }
+            ) => Merged::count(sum(count.clone()), filter),
             (Aggregate::Sum, [total]) => Ok(Merged::plain(filtered(wide_sum(total, result), None)?, result)),
             (Aggregate::Min, [least]) => Ok(Merged::plain(filtered(min(least.clone()), None)?, result)),
             (Aggregate::Max, [greatest]) => Ok(Merged::plain(filtered(max(greatest.clone()), None)?, result)),
@@ -167,14 +159,15 @@ impl Merged {
         let [count] = states else {
             return Err(QueryError::internal("a count of entities has one state"));
         };
-        let call = whole(label, count.clone());
-        let passing = |call: PlanExpr, filter: &PlanExpr| {
-            call.filter(filter.clone()).build().map_err(|error| QueryError::planning(&error))
-        };
-        Ok(match filter {
-            Some(filter) => Self::count(passing(call, filter)?, Some(passing(sum(lit(1_i64)), filter)?)),
-            None => Self::count(call, None),
-        })
+        Self::count(whole(label, count.clone()), filter)
+    }
+}
+
+/// A call of the rows that pass a condition, if there is one.
+fn under(condition: Option<PlanExpr>, call: PlanExpr) -> Result<PlanExpr> {
+    match condition {
+        Some(condition) => call.filter(condition).build().map_err(|error| QueryError::planning(&error)),
+        None => Ok(call),
     }
 }
 
@@ -230,8 +223,10 @@ impl Merged {
         Self { calls: vec![call], finish: Box::new(finish), is_count: false }
     }
 
-    /// `passing` counts the releases that pass the condition, if there is one: where none does, the count is 0.
-    fn count(call: PlanExpr, passing: Option<PlanExpr>) -> Self {
+    /// Of the releases that pass the condition, if there is one: where none does, the count is 0.
+    fn count(call: PlanExpr, filter: Option<&PlanExpr>) -> Result<Self> {
+        let call = under(filter.cloned(), call)?;
+        let passing = filter.map(|filter| under(Some(filter.clone()), sum(lit(1_i64)))).transpose()?;
         let finish = |columns: Vec<PlanExpr>| {
             let mut columns = columns.into_iter();
             let counted = columns.next()?;
@@ -241,7 +236,7 @@ impl Merged {
             }
         };
         let calls = [call].into_iter().chain(passing).collect();
-        Self { calls, finish: Box::new(finish), is_count: true }
+        Ok(Self { calls, finish: Box::new(finish), is_count: true })
     }
 
     fn average(total: PlanExpr, count: PlanExpr, result: &ArrowType) -> Self {

@@ -31,8 +31,16 @@ pub(super) fn translate(expr: &PlanExpr, names: &Names) -> Result<Expr> {
     Ok(translated)
 }
 
+/// `expr` of the rows of `schema` in the words of the language, and of the type that the planner gives to it.
+pub(super) fn translate_as_planned(expr: &PlanExpr, names: &Names, schema: &DFSchema) -> Result<Expr> {
+    let translated = translate(expr, names)?;
+    let planned = planned_type(expr, schema)?;
+    let found = names.type_of(&translated)?;
+    Ok(conform(translated, &found, &planned))
+}
+
 /// The type the planner gives to `expr`, as a type of the language.
-pub(super) fn planned_type(expr: &PlanExpr, schema: &DFSchema) -> Result<DataType> {
+fn planned_type(expr: &PlanExpr, schema: &DFSchema) -> Result<DataType> {
     let arrow = expr.get_type(schema).map_err(|error| QueryError::planning(&error))?;
     language_type(&arrow, expr)
 }

@@ -70,6 +70,11 @@ fn sets(group_expr: &[Expr]) -> Result<Vec<Vec<Expr>>> {
     })
 }
 
+/// How many columns of an aggregation are before its aggregates: the keys, and after those of sets the number of the set.
+pub(crate) fn key_columns(aggregate: &Aggregate) -> usize {
+    aggregate.schema.fields().len() - aggregate.aggr_expr.len()
+}
+
 /// Whether there are sets.
 pub(super) fn has_sets(group_expr: &[Expr]) -> bool {
     matches!(group_expr, [Expr::GroupingSet(_)])

@@ -13,7 +13,7 @@ use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::{Fragment, Measure, Relation};
 
 use super::aggregate::{Asked, Circumstances, Merged};
-use super::expr::{conform, planned_type, translate};
+use super::expr::translate_as_planned;
 use super::fragment_table::FragmentTable;
 use super::grouping;
 use super::relation::RelationBuilder;
@@ -29,12 +29,9 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     let mut builder = RelationBuilder::default();
     let (input, names) = builder.relation(&aggregate.input)?;
     let schema = aggregate.input.schema();
-    let translated = |key: &PlanExpr| {
-        let expr = translate(key, &names)?;
-        Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, schema)?))
-    };
     let planned = grouping::keys(&aggregate.group_expr)?;
-    let keys = planned.iter().map(translated).collect::<Result<Vec<_>>>()?;
+    let keys = planned.iter().map(|key| translate_as_planned(key, &names, schema));
+    let keys = keys.collect::<Result<Vec<_>>>()?;
     let sets = grouping::has_sets(&aggregate.group_expr);
     // Of sets, an aggregate that asks for whole groups is asked of each set by itself.
     let complete = sets || builder.complete(&keys);
@@ -103,24 +100,23 @@ impl Part {
 /// Name and type of an output column.
 type OutputField = (Option<TableReference>, FieldRef);
 
+pub(super) fn output_fields(aggregate: &Aggregate) -> Vec<OutputField> {
+    aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect()
+}
+
+/// The place of an item in a list, at the end of it if it was not there.
+fn place_in<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
 impl Question<'_> {
-    /// How many columns are keys, with the number of the grouping set.
-    fn key_columns(&self) -> usize {
-        self.aggregate.schema.fields().len() - self.aggregate.aggr_expr.len()
-    }
-
-    fn all_fields(&self) -> Vec<OutputField> {
-        self.aggregate
-            .schema
-            .iter()
-            .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
-            .collect()
-    }
-
     /// The output columns of a part under the names of the question.
     fn fields(&self, part: &Part) -> Vec<OutputField> {
-        let all = self.all_fields();
-        let keys = self.key_columns();
+        let all = output_fields(self.aggregate);
+        let keys = grouping::key_columns(self.aggregate);
         let calls = part.calls.iter().filter_map(|call| all.get(keys + call));
         all.iter().take(keys).chain(calls).cloned().collect()
     }
@@ -128,12 +124,7 @@ impl Question<'_> {
     /// The merge of the release that answers a part.
     fn part(&self, part: &Part, asked: &[Asked], fields: &[OutputField]) -> Result<LogicalPlan> {
         let mut keys = self.keys.clone();
-        let value = part.value.as_ref().map(|value| {
-            keys.iter().position(|known| known == value).unwrap_or_else(|| {
-                keys.push(value.clone());
-                keys.len() - 1
-            })
-        });
+        let value = part.value.clone().map(|value| place_in(&mut keys, value));
         let own: Vec<&Asked> = part.calls.iter().filter_map(|call| asked.get(*call)).collect();
         let mut measures = Measures::default();
         let states: Vec<Vec<usize>> = own.iter().map(|asked| measures.add(asked)).collect();
@@ -145,7 +136,7 @@ impl Question<'_> {
             &own,
             grouping::has_sets(&self.aggregate.group_expr),
         )?;
-        let results = fields.iter().skip(self.key_columns());
+        let results = fields.iter().skip(grouping::key_columns(self.aggregate));
         let merges = own.iter().zip(&states).zip(results).map(|((asked, states), (_, field))| {
             let value = value.map(|place| Leaf::column(&format!("g{place}")));
             asked.merge(states, value, None, field.data_type())
@@ -163,7 +154,7 @@ impl Question<'_> {
     /// The parts beside one another, by their groups.
     fn joined(&self, parts: &[Part], asked: &[Asked]) -> Result<LogicalPlan> {
         let planning = |error| QueryError::planning(&error);
-        let keys = self.key_columns();
+        let keys = grouping::key_columns(self.aggregate);
         let mut outputs: Vec<Option<PlanExpr>> = vec![None; self.aggregate.schema.fields().len()];
         let mut all: Option<LogicalPlanBuilder> = None;
         for (number, part) in parts.iter().enumerate() {
@@ -193,16 +184,26 @@ impl Question<'_> {
             });
         }
         let all = all.ok_or_else(|| QueryError::internal("an aggregation of no parts"))?;
-        let named = outputs.into_iter().zip(self.all_fields()).map(|(output, (qualifier, field))| {
-            let output = output.ok_or_else(|| QueryError::internal("an aggregate that no part answers"))?;
-            Ok(output.alias_qualified(qualifier, field.name()))
-        });
+        let named =
+            outputs.into_iter().zip(output_fields(self.aggregate)).map(|(output, (qualifier, field))| {
+                let output =
+                    output.ok_or_else(|| QueryError::internal("an aggregate that no part answers"))?;
+                Ok(output.alias_qualified(qualifier, field.name()))
+            });
         let named = named.collect::<Result<Vec<_>>>()?;
         all.project(named).and_then(LogicalPlanBuilder::build).map_err(planning)
     }
 }
 
 impl Asked {
+    /// The place among the keys of the one that its values are, added where there is none.
+    pub(super) fn value_in(&self, keys: &mut Vec<Expr>) -> Option<usize> {
+        match self {
+            Self::States(_) => None,
+            Self::Values(of) => Some(place_in(keys, of.key().clone())),
+        }
+    }
+
     /// The measures it needs.
     fn measures(&self) -> Vec<Measure> {
         match self {
@@ -242,13 +243,7 @@ pub(super) struct Measures {
 impl Measures {
     /// The places of an aggregate's states in the list.
     pub(super) fn add(&mut self, asked: &Asked) -> Vec<usize> {
-        let places = asked.measures().into_iter().map(|measure| {
-            self.list.iter().position(|known| *known == measure).unwrap_or_else(|| {
-                self.list.push(measure);
-                self.list.len() - 1
-            })
-        });
-        places.collect()
+        asked.measures().into_iter().map(|measure| place_in(&mut self.list, measure)).collect()
     }
 }
 

@@ -8,20 +8,18 @@
 //! and `G` use. It holds for inner joins and for outer joins that keep the rows of `F`.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column as PlanColumn, JoinType};
 use datafusion::logical_expr::{Aggregate, Expr as PlanExpr, Filter, Join, LogicalPlan, LogicalPlanBuilder};
-use jigsaw_proto::expr::Expr;
 use jigsaw_proto::fragment::Fragment;
 
 use super::aggregate::{Asked, Circumstances, Merged, aggregate_function};
-use super::expr::{conform, planned_type, translate};
+use super::expr::translate_as_planned;
 use super::fragment_table::FragmentTable;
 use super::grouping;
-use super::local::{Leaf, Measures, merged};
+use super::local::{Leaf, Measures, merged, output_fields};
 use super::reads_only_federated;
 use super::relation::RelationBuilder;
 use crate::dispatch::Snapshot;
@@ -43,10 +41,7 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     keys.need_on_path(&input)?;
     let beside_releases = reads_releases(&input)?;
     let divided = calls.iter().map(|call| keys.divide(call)).collect::<Result<Vec<_>>>()?;
-    let translated = keys.list.iter().map(|key| {
-        let expr = translate(key, &names)?;
-        Ok(conform(expr.clone(), &names.type_of(&expr)?, &planned_type(key, federated.schema())?))
-    });
+    let translated = keys.list.iter().map(|key| translate_as_planned(key, &names, federated.schema()));
     let mut translated = translated.collect::<Result<Vec<_>>>()?;
     let complete = builder.complete(&translated);
     let protected = builder.is_protected(nodes);
@@ -69,9 +64,8 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     let leaf = Leaf::new(fragment, &builder, relied_on, &own, grouping::has_sets(&groups))?;
 
     let over_release = |expr: &PlanExpr| keys.replaced(expr);
-    let fields = aggregate.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
-    let fields: Vec<_> = fields.collect();
-    let results = fields.iter().skip(fields.len() - asked.len());
+    let fields = output_fields(aggregate);
+    let results = fields.iter().skip(grouping::key_columns(aggregate));
     let merges = asked.iter().zip(states.iter().zip(values)).zip(results);
     let merges = merges.map(|((divided, (states, value)), (_, field))| {
         let outside = divided.outside.as_ref().map(over_release).transpose()?;
@@ -362,16 +356,5 @@ impl Divided {
         }
         let value = value.map(|place| Leaf::column(&format!("g{place}")));
         self.asked.merge(states, value, outside, result)
-    }
-}
-
-impl Asked {
-    /// The place of the key that its values are, added where there is none.
-    fn value_in(&self, keys: &mut Vec<Expr>) -> Option<usize> {
-        let Self::Values(of) = self else { return None };
-        Some(keys.iter().position(|known| known == of.key()).unwrap_or_else(|| {
-            keys.push(of.key().clone());
-            keys.len() - 1
-        }))
     }
 }

@@ -56,6 +56,15 @@ pub(crate) struct Remark {
     pub(crate) sentence: String,
 }
 
+impl Remark {
+    /// Of what is over groups that nodes released, one for each value.
+    fn over_released(what: &str) -> Self {
+        let sentence =
+            format!("{what} is over values that were released: those of few people are not among them");
+        Self { of_protected: true, of_values: true, sentence }
+    }
+}
+
 impl OfValues {
     /// Reads an aggregate call; `None`: it is made of states.
     pub(super) fn read(function: &AggregateFunction, known: Circumstances<'_>) -> Result<Option<Self>> {
@@ -91,13 +100,7 @@ impl OfValues {
         let filter = parameters.filter.as_deref().map(|filter| translate(filter, known.names)).transpose()?;
         Ok(Some(match what {
             None => {
-                let remark = Remark {
-                    of_protected: true,
-                    of_values: true,
-                    sentence: format!(
-                        "{name}(DISTINCT {value}) is over values that were released: those of few people are not among them"
-                    ),
-                };
+                let remark = Remark::over_released(&format!("{name}(DISTINCT {value})"));
                 Self { key: value, what: What::Distinct(function.clone()), filter, remark }
             }
             Some(quantile) => Self::quantile(value, quantile, filter, known)?,
@@ -117,13 +120,7 @@ impl OfValues {
         };
         let role = column.and_then(|column| known.builder.role(column));
         let Some(width) = bucket_width(&value, role, known.protected)? else {
-            let remark = Remark {
-                of_protected: true,
-                of_values: true,
-                sentence: format!(
-                    "{quantile} of {value} is over values that were released: those of few people are not among them"
-                ),
-            };
+            let remark = Remark::over_released(&format!("{quantile} of {value}"));
             return Ok(Self { key: value, what: What::Quantile(quantile, None), filter, remark });
         };
         let remark = Remark {
@@ -165,7 +162,7 @@ impl OfValues {
         filter: Option<&PlanExpr>,
         result: &ArrowType,
     ) -> Merged {
-        match &self.what {
+        let call = match &self.what {
             What::Distinct(function) => {
                 // A protected count of a few may have been rounded to 0: without a FILTER, a group that is there has rows.
                 let occurs = match &self.filter {
@@ -173,32 +170,20 @@ impl OfValues {
                     None => rows.is_not_null(),
                 };
                 let condition = filter.cloned().into_iter().chain([occurs]).reduce(PlanExpr::and);
-                let call = PlanExpr::AggregateFunction(AggregateFunction::new_udf(
-                    Arc::clone(&function.func),
-                    vec![value],
-                    true,
-                    condition.map(Box::new),
-                    vec![],
-                    None,
-                ));
-                Merged::plain(call, result)
+                let (function, condition) = (Arc::clone(&function.func), condition.map(Box::new));
+                AggregateFunction::new_udf(function, vec![value], true, condition, vec![], None)
             }
             What::Quantile(quantile, width) => {
                 let value = match width {
                     Some(width) => value * lit(*width),
                     None => value,
                 };
-                let call = quantile_of(*quantile, *width, value, rows);
-                let call = PlanExpr::AggregateFunction(AggregateFunction {
-                    params: datafusion::logical_expr::expr::AggregateFunctionParams {
-                        filter: filter.cloned().map(Box::new),
-                        ..call.params
-                    },
-                    ..call
-                });
-                Merged::plain(call, result)
+                let mut call = quantile_of(*quantile, *width, value, rows);
+                call.params.filter = filter.cloned().map(Box::new);
+                call
             }
-        }
+        };
+        Merged::plain(PlanExpr::AggregateFunction(call), result)
     }
 }
 

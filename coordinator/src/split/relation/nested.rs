@@ -7,10 +7,10 @@ use jigsaw_proto::fragment::{Measure, Relation, Scope};
 use jigsaw_proto::function::Function;
 use jigsaw_proto::types::DataType;
 
-use super::{Names, RelationBuilder, Result, as_column, column, translate};
+use super::{Names, RelationBuilder, Result, as_column, column};
 use crate::query::QueryError;
 use crate::split::aggregate::{Asked, Circumstances, OfStates};
-use crate::split::expr::{conform, planned_type};
+use crate::split::expr::{conform, translate_as_planned};
 
 impl RelationBuilder {
     /// An inner aggregation. Its groups must each be at one node.
@@ -54,9 +54,7 @@ impl RelationBuilder {
                     "ROLLUP, CUBE and GROUPING SETS are not answered below another aggregation: aggregate once",
                 ));
             }
-            let expr = translate(key, names)?;
-            let planned = planned_type(key, aggregate.input.schema())?;
-            keys.push(conform(expr.clone(), &names.type_of(&expr)?, &planned));
+            keys.push(translate_as_planned(key, names, aggregate.input.schema())?);
         }
         if self.are_at_one_node(&keys) {
             return Ok(keys);
