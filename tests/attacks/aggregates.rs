@@ -1,28 +1,15 @@
 //! Attacks by what is put together of groups that were released: quantiles, distinct values, truth of all, subtotals, regression.
 
 use super::population::{MAYBE_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, number};
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::Analyst,
-            goal: Goal::Never,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
+use super::target::{Outcome, Target, attacks, claim, number};
 
 attacks! {
-    "A12g", "the greatest as a quantile", "that somebody exists", greatest;
-    "A12h", "a distinct value that one person has", "that somebody exists", distinct;
-    "A12i", "whether anybody is so", "that somebody exists", anybody;
-    "A27c", "subtotals of grouping sets less their parts", "income of the one in a cell", subtotals;
-    "A27d", "distinct people of grouping sets less their parts", "size of a small cell", distinct_people;
-    "A49b", "regression on what one person alone has", "income of the one in a cell", regression;
+    "A12g", "the greatest as a quantile", "that somebody exists", Analyst, greatest;
+    "A12h", "a distinct value that one person has", "that somebody exists", Analyst, distinct;
+    "A12i", "whether anybody is so", "that somebody exists", Analyst, anybody;
+    "A27c", "subtotals of grouping sets less their parts", "income of the one in a cell", Analyst, subtotals;
+    "A27d", "distinct people of grouping sets less their parts", "size of a small cell", Analyst, distinct_people;
+    "A49b", "regression on what one person alone has", "income of the one in a cell", Analyst, regression;
 }
 
 /// Nobody but her is so old, beside the one whose age is known.

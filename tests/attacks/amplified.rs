@@ -6,20 +6,7 @@ use jigsaw_proto::types::DataType;
 
 use super::fragment::{ROWS, all, column, double, equal, filtered, of, scan, words};
 use super::population::{MAYBE_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number};
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::$channel,
-            goal: Goal::Never,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
+use super::target::{Outcome, Target, attacks, claim, near, number};
 
 attacks! {
     "A10c", "quotient that explodes at a guessed value", "whether an income occurs", Analyst, spotlight;

@@ -5,23 +5,10 @@ use jigsaw_proto::expr::{BinaryOp, Expr};
 use jigsaw_proto::types::DataType;
 
 use super::fragment::{ROWS, all, column, equal, filtered, grouped, int, of, scan, words};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number, rows, text};
+use super::target::{Goal, Outcome, Target, attacks, claim, near, number, rows, text};
 
 /// One of five counts is behind a number rounded to five, and may be the rounded one itself.
 const OF_FIVE: Goal = Goal::Guess(0.2);
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $goal:expr, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::$channel,
-            goal: $goal,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
 
 attacks! {
     "A03", "group by a near-unique column", "number of true groups", Analyst, Goal::Never, near_unique;

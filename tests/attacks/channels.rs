@@ -14,20 +14,7 @@ use super::fragment::{
     ROWS, aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words,
 };
 use super::population::{MAYBE_AGE, NOBODYS_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, request};
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $goal:expr, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::$channel,
-            goal: $goal,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
+use super::target::{Goal, Outcome, Target, attacks, claim, request};
 
 attacks! {
     "A18", "withheld or never there", "that somebody exists", Both, Goal::Never, presence;

@@ -7,25 +7,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::fragment::{all, column, count_if, equal, filtered, int, of, scan};
 use super::population::{CONDITIONS, KNOWN_AGES, MAYBE_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, claim, near, number, text};
+use super::target::{Goal, Outcome, Target, attacks, claim, near, number, text};
 
 /// One of five counts is behind a number rounded to five.
 const OF_FIVE: Goal = Goal::Guess(0.2);
 /// As good as never: one of eighty thousand incomes.
 const BLIND: Goal = Goal::Guess(0.0);
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:literal, $channel:ident, $goal:expr, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::$channel,
-            goal: $goal,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
 
 attacks! {
     "A04", "a sum, and the same without one", "income of the one in a cell", Analyst, Goal::Never, sums;

@@ -8,22 +8,9 @@ use super::fragment::{
     aged, all, call, column, count_if, double, equal, filtered, grouped, int, of, scan, words,
 };
 use super::population::{HEAVY_AGE, TARGET_AGE};
-use super::target::{Attack, Channel, Goal, Outcome, Target, number, text};
+use super::target::{Outcome, Target, attacks, number, text};
 
 const INCOME: &str = "income of the one in a cell";
-
-macro_rules! attacks {
-    ($($id:literal, $name:literal, $secret:expr, $channel:ident, $run:ident;)*) => {
-        pub(super) const ATTACKS: &[Attack] = &[$(Attack {
-            id: $id,
-            name: $name,
-            secret: $secret,
-            channel: Channel::$channel,
-            goal: Goal::Never,
-            run: |target| Box::pin($run(target)),
-        }),*];
-    };
-}
 
 attacks! {
     "A01", "filter on the identifier", INCOME, Both, identifier;

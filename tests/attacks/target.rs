@@ -24,6 +24,25 @@ pub(super) struct Attack {
     pub(super) run: for<'a> fn(&'a Target<'a>) -> BoxFuture<'a, Outcome>,
 }
 
+/// The attacks of a module: id, name, secret, channel, goal (never found, if none is said), and what does it.
+macro_rules! attacks {
+    ($($id:literal, $name:literal, $secret:expr, $channel:ident, $run:ident;)*) => {
+        attacks! { $($id, $name, $secret, $channel, $crate::attacks::target::Goal::Never, $run;)* }
+    };
+    ($($id:literal, $name:literal, $secret:expr, $channel:ident, $goal:expr, $run:ident;)*) => {
+        pub(super) const ATTACKS: &[$crate::attacks::target::Attack] = &[$($crate::attacks::target::Attack {
+            id: $id,
+            name: $name,
+            secret: $secret,
+            channel: $crate::attacks::target::Channel::$channel,
+            goal: $goal,
+            run: |target| Box::pin($run(target)),
+        }),*];
+    };
+}
+
+pub(super) use attacks;
+
 /// Who attacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
