@@ -9,8 +9,8 @@
 //!   and for good;
 //! * counts of one table are rounded so that they add up to their total's figure, and a total that is asked later shows that
 //!   (controlled rounding, Cox 1987): however a set of people is divided, its parts tell nothing new about the whole;
-//! * a sum that leaves over a few entities of a released whole, beside released parts of it, is withheld (`R15`,
-//!   [`closing`]): each may have been asked by itself.
+//! * a sum that tells of a few entities by being added to and subtracted from all those that were shown, each of which may have
+//!   been asked by itself, is withheld (`R15`, [`span`]).
 //!
 //! Differencing is thereby blind to fewer people than the threshold, between any two questions of any two analysts on any two days.
 //! Nothing is forgotten; a changed person changes no figure until as many as the threshold have changed.
@@ -18,14 +18,14 @@
 //! A question whose cells are all remembered gets the same answer when it is asked again of the same files, unless one of its
 //! figures was withdrawn since: nobody needs to be looked at for that.
 //!
-//! What it does not see: counts that do the same, whose rounding hides it; sums of parts that overlap; the budget of questions
-//! (`R24`) and the cells of a cube ([`crate::validate`]) are what stands against those.
+//! What it does not see: counts that do the same. Their rounding hides it, and the budget of questions (`R24`) and the cells of a cube
+//! ([`crate::validate`]) stand against it.
 
 mod answers;
-mod closing;
 mod journal;
 mod members;
 mod memory;
+mod span;
 mod table;
 
 use std::fmt;

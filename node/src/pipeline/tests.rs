@@ -3,6 +3,7 @@
 mod attacks;
 mod bounds;
 mod budget;
+mod combined;
 mod crash;
 mod cube;
 mod filters;

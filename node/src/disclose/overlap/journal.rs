@@ -22,7 +22,7 @@ use crate::disclose::cells::Figure;
 struct Line {
     statistic: Statistic,
     /// little-endian words in base64
-    members: String,
+    holders: String,
     /// a whole number as text, a double as its bits; `None`: withheld
     whole: Option<String>,
     bits: Option<u64>,
@@ -37,13 +37,13 @@ impl Line {
             Some(Figure::Whole(value)) => (Some(value.to_string()), None),
             Some(Figure::Double(value)) => (None, Some(value.to_bits())),
         };
-        let members = STANDARD_NO_PAD.encode(bytes);
-        Self { statistic: statistic.clone(), members, whole, bits, union: cell.union }
+        let holders = STANDARD_NO_PAD.encode(bytes);
+        Self { statistic: statistic.clone(), holders, whole, bits, union: cell.union }
     }
 
     fn cell(self) -> Option<(Statistic, Cell)> {
-        let Self { statistic, members, whole, bits, union } = self;
-        let bytes = STANDARD_NO_PAD.decode(members).ok()?;
+        let Self { statistic, holders, whole, bits, union } = self;
+        let bytes = STANDARD_NO_PAD.decode(holders).ok()?;
         let (words, rest) = bytes.as_chunks::<8>();
         if !rest.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! Who is in a cell, in 64 bits each: 36 of the entity's key, 10 of the number of its rows, 18 of its amount.
+//! Who is in a cell, in 64 bits each: 36 of the entity's key, 16 of the number of its rows, 12 of its amount.
 //!
 //! Two cells differ by the entities that are in one of them only, or in both with other rows: whoever subtracts one cell from the
 //! other sees those. Amounts are compared as single-precision numbers, so that the order in which rows were added up does not
@@ -9,9 +9,9 @@ use crate::execute::Holding;
 /// Bits that tell entities apart.
 const ENTITY: u64 = !0 << 28;
 /// Bits that count an entity's rows.
-const ROWS: u64 = ((1 << 10) - 1) << 18;
+const ROWS: u64 = ((1 << 16) - 1) << AMOUNT.count_ones();
 /// Bits of an entity's amount.
-const AMOUNT: u64 = (1 << 18) - 1;
+const AMOUNT: u64 = (1 << 12) - 1;
 
 /// How closely cells are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,35 +76,9 @@ impl Members {
         Self(union)
     }
 
-    /// Those who are left when a part is taken away, row by row; `None`: it is no part of this. Amounts are left out. Of a set that is
-    /// no part, a few members tell.
-    pub(super) fn without(&self, part: &Self) -> Option<Self> {
-        let within = |part: Option<&u64>, whole: Option<&u64>| {
-            part.zip(whole).map(|(part, whole)| (part | !ENTITY, whole | !ENTITY))
-        };
-        if within(part.0.first(), self.0.first()).is_some_and(|(part, whole)| part < whole)
-            || within(part.0.last(), self.0.last()).is_some_and(|(part, whole)| part > whole)
-        {
-            return None;
-        }
-        let mut rest = Vec::new();
-        let mut parts = part.0.iter().peekable();
-        for word in &self.0 {
-            match parts.peek() {
-                Some(taken) if (**taken ^ word) & ENTITY == 0 => {
-                    let (had, gone) = (word & ROWS, **taken & ROWS);
-                    parts.next();
-                    match had.cmp(&gone) {
-                        std::cmp::Ordering::Less => return None,
-                        std::cmp::Ordering::Equal => {}
-                        std::cmp::Ordering::Greater => rest.push((word & ENTITY) | (had - gone)),
-                    }
-                }
-                Some(taken) if **taken < *word => return None,
-                _ => rest.push(word & (ENTITY | ROWS)),
-            }
-        }
-        parts.peek().is_none().then_some(Self(rest))
+    /// Each entity, and how many of its rows are in the cell.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().map(|word| (word & ENTITY, ((word & ROWS) >> ROWS.trailing_zeros()).max(1)))
     }
 
     /// The number of entities by which two cells differ, counted up to `limit`.
@@ -161,7 +135,7 @@ impl Members {
 fn member(Holding { entity, rows, amount }: Holding) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "single precision is meant")]
     let amount = if amount == 0.0 { 0.0 } else { amount as f32 };
-    let rows = (rows << 18) & ROWS;
+    let rows = (rows << ROWS.trailing_zeros()) & ROWS;
     (entity & ENTITY) | rows | (mixed(amount.to_bits().into()) & AMOUNT)
 }
 

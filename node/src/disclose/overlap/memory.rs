@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
-use super::closing::closes;
 use super::members::{Depth, Members};
+use super::span::Span;
 use crate::disclose::cells::Figure;
 
 /// What a cell shows of its members.
@@ -60,7 +60,27 @@ impl Unit {
     }
 }
 
+/// Sums whose combinations are sums of the same: of amounts, of their squares, of their products.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Space {
+    entity: String,
+    sources: BTreeSet<String>,
+    factors: Vec<String>,
+}
+
 impl Statistic {
+    /// What its figures tell sums of, together with the number of rows; `None`: it counts.
+    fn space(&self) -> Option<Space> {
+        let mut factors = match &self.unit {
+            Unit::Rows | Unit::Entities => return None,
+            Unit::Sum(argument) | Unit::Mean(argument) => vec![argument.clone()],
+            Unit::M2(argument) => vec![argument.clone(), argument.clone()],
+            Unit::CoMoment(first, second) => vec![first.clone(), second.clone()],
+        };
+        factors.sort();
+        Some(Space { entity: self.entity.clone(), sources: self.sources.clone(), factors })
+    }
+
     /// Whether one may tell of the other: they are made of the same.
     fn is_related(&self, other: &Self) -> bool {
         self.entity == other.entity
@@ -116,6 +136,11 @@ impl Cell {
         Self { members, figure, union, mark }
     }
 
+    /// Whether it shows something that no others add up to.
+    fn is_told(&self) -> bool {
+        self.figure.is_some() && !self.union
+    }
+
     pub(super) fn showing(self, figure: Option<Figure>) -> Self {
         Self { figure, ..self }
     }
@@ -144,11 +169,13 @@ pub(super) enum Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     released: BTreeMap<Statistic, Released>,
+    /// what the sums that are shown tell together, of those spaces that were asked for since a figure was withdrawn
+    spans: BTreeMap<Space, Span>,
 }
 
 impl Memory {
     /// Compares a new cell with all earlier ones: `threshold` or more entities must tell it from each.
-    pub(super) fn judge(&self, statistic: &Statistic, cell: &Cell, threshold: usize) -> Verdict {
+    pub(super) fn judge(&mut self, statistic: &Statistic, cell: &Cell, threshold: usize) -> Verdict {
         let own = self.released.get(statistic);
         if let Some(same) = own.and_then(|released| released.equal(cell)) {
             return Verdict::Known(same.figure);
@@ -172,11 +199,22 @@ impl Memory {
         if let Some(known) = near.or_else(|| told().map(Some)) {
             return Verdict::Known(known);
         }
-        let sum = matches!(statistic.unit, Unit::Sum(_));
-        if sum && own.is_some_and(|released| closes(&released.shown(), cell, threshold)) {
-            return Verdict::TooNear;
-        }
-        Verdict::New
+        let closes = |space| self.span(space).closes(&cell.members, threshold);
+        if statistic.space().is_some_and(closes) { Verdict::TooNear } else { Verdict::New }
+    }
+
+    /// What the shown sums of a space tell together. Totals that were made of shown cells tell nothing more.
+    fn span(&mut self, space: Space) -> &mut Span {
+        let released = &self.released;
+        self.spans.entry(space).or_insert_with_key(|space| {
+            let mut span = Span::default();
+            let own = released.iter().filter(|(statistic, _)| statistic.space().as_ref() == Some(space));
+            let cells = own.flat_map(|(_, released)| &released.cells);
+            for cell in cells.filter(|cell| cell.is_told()) {
+                span.add(&cell.members);
+            }
+            span
+        })
     }
 
     /// Whether a released cell of the same statistic differs from these by some entities, and by fewer than `threshold`.
@@ -201,6 +239,10 @@ impl Memory {
 
     /// Remembers a cell, and says where.
     pub(super) fn add(&mut self, statistic: Statistic, cell: Cell) -> usize {
+        let space = statistic.space().filter(|_| cell.is_told());
+        if let Some(span) = space.and_then(|space| self.spans.get_mut(&space)) {
+            span.add(&cell.members);
+        }
         let released = self.released.entry(statistic).or_default();
         let place = released.cells.len();
         released.by_size.entry(cell.members.len()).or_default().push(Entry { place, mark: cell.mark });
@@ -215,6 +257,9 @@ impl Memory {
         if let Some(cell) = cells.and_then(|cells| cells.get_mut(place)) {
             cell.figure = figure;
         }
+        if let (None, Some(space)) = (figure, statistic.space()) {
+            self.spans.remove(&space);
+        }
     }
 
     /// A remembered cell.
@@ -228,11 +273,6 @@ impl Memory {
 }
 
 impl Released {
-    /// The cells that show something.
-    fn shown(&self) -> Vec<&Cell> {
-        self.cells.iter().filter(|cell| cell.figure.is_some()).collect()
-    }
-
     /// The cell of the same members.
     fn equal(&self, cell: &Cell) -> Option<&Cell> {
         let place = *self.by_sum.get(&cell.mark.sum)?;

@@ -110,7 +110,7 @@ fn the_memory_outlives_the_process_and_a_torn_line() {
     journal.append(cells.iter().map(|(statistic, cell)| (*statistic, cell))).unwrap();
     drop(journal);
     OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"statistic\":").unwrap();
-    let (journal, memory) = Journal::open(&path).unwrap();
+    let (journal, mut memory) = Journal::open(&path).unwrap();
     assert_eq!(memory.len(), 3);
     assert_eq!(memory.judge(&rows, &people(1..200, 0), THRESHOLD), known(200));
     drop(journal);

@@ -13,14 +13,14 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 
 const WARDS: [&str; 3] = ["a", "b", "c"];
-const BEDS: [i64; 4] = [1, 2, 3, 4];
+pub(super) const BEDS: [i64; 4] = [1, 2, 3, 4];
 /// The greatest cost of one person, which everybody knows.
 const MOST: i64 = 500_000;
 /// Half of the step that sums are rounded to: base × resolution / 2.
 const HALF: f64 = 250.0;
 
 /// What one person of a cell costs.
-type Table = Vec<Vec<i64>>;
+pub(super) type Table = Vec<Vec<i64>>;
 
 fn place(ward: usize, beds: usize) -> usize {
     ward * BEDS.len() + beds
@@ -60,7 +60,8 @@ fn batch(table: &Table) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-async fn bench(table: &Table) -> Bench {
+/// A node with these people, under a policy.
+pub(super) async fn bench(table: &Table, policy: &'static str) -> Bench {
     let rows = batch(table);
     Bench::with(move |settings| {
         let stay =
@@ -69,7 +70,7 @@ async fn bench(table: &Table) -> Bench {
         let mut writer = ArrowWriter::try_new(file, rows.schema(), None).unwrap();
         writer.write(&rows).unwrap();
         writer.close().unwrap();
-        stay.policy = Policy::parse("release = \"protected\"", &stay.contract).unwrap();
+        stay.policy = Policy::parse(policy, &stay.contract).unwrap();
     })
     .await
 }
@@ -220,20 +221,21 @@ fn told(table: &Table, shown: &[Shown]) -> Vec<String> {
     hidden(table, shown).into_iter().filter_map(told).collect()
 }
 
-/// The guard looks for lines that a new figure closes. It does not look for a cell that nobody is shown and that follows from another line,
-/// and closes one then: over seeds 0 to 39, that told one small cell in each of four tables. It may not become more.
+/// Nothing that is left of a small cell tells it, and what is shown is not nothing.
 #[tokio::test]
-async fn margins_tell_hardly_a_hidden_cell() {
-    let (mut small, mut problems) = (0, vec![]);
-    for seed in 0..20 {
+async fn margins_tell_no_hidden_cell() {
+    let (mut small, mut told_of, mut problems) = (0, 0, vec![]);
+    for seed in 0..40 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let table = random_table(&mut random);
-        let shown = asked(&bench(&table).await, &mut random).await;
+        let shown = asked(&bench(&table, "release = \"protected\"").await, &mut random).await;
         small += hidden(&table, &shown).len();
+        told_of += shown.len();
         problems.extend(told(&table, &shown).into_iter().map(|cell| format!("seed {seed}: cell {cell}")));
     }
+    assert!(told_of > 800, "only {told_of} figures");
     assert!(small > 40, "only {small} small cells");
-    assert!(problems.len() <= 1, "{} of {small}:\n{}", problems.len(), problems.join("\n"));
+    assert!(problems.is_empty(), "{} of {small}:\n{}", problems.len(), problems.join("\n"));
 }
 
 /// The attacker can find: all margins of a table, and all cells but the small ones.
