@@ -12,6 +12,7 @@ use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use tempfile::TempDir;
 
+mod bound;
 mod provider;
 mod signed;
 mod signing_in;

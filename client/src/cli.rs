@@ -59,8 +59,8 @@ pub(crate) struct Connection {
     /// Sign what nodes are asked with the key in this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
-    /// Pass the token in this file on to the nodes
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "identity")]
+    /// Pass the token in this file on to the nodes; one that is bound to a key is signed with --identity
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) assertion_file: Option<PathBuf>,
     /// Trust the certificates in this PEM file [default: the system's]
     #[arg(long, global = true, value_name = "FILE")]
@@ -92,6 +92,14 @@ pub(crate) enum Command {
         /// File to keep the key in; it must not exist
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+    },
+    /// Prove to an identity provider that you hold your key, so that it binds a token to it (RFC 9449)
+    Dpop {
+        /// The provider's token endpoint; the proof is printed, to be sent there in the header `DPoP`
+        url: String,
+        /// What the provider sent in its header `DPoP-Nonce`
+        #[arg(long, value_name = "TEXT")]
+        nonce: Option<String>,
     },
     /// Show how a query would run, and whether the policy allows it, without running it
     Explain {

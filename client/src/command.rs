@@ -90,6 +90,10 @@ pub(crate) fn prepare(
             let lines = Identity::create(&name, &federation, &output)?;
             say(around, lines.as_bytes())
         }
+        Some(Command::Dpop { url, nonce }) => {
+            let proof = settings::identity(&connection, around)?.possession(&url, nonce.as_deref())?;
+            say(around, format!("{proof}\n").as_bytes())
+        }
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "jigsaw", &mut text);
@@ -167,7 +171,9 @@ fn task(command: Command, settings: Settings, around: &mut Surroundings<'_>) -> 
             }
         }
         // It was carried out without a connection.
-        Command::Identity { .. } => return Err(Failure::usage("there is no statement to run")),
+        Command::Identity { .. } | Command::Dpop { .. } => {
+            return Err(Failure::usage("there is no statement to run"));
+        }
         Command::Datasets(show) => one(settings, DATASETS.to_owned(), show),
         Command::Nodes(show) => one(settings, NODES.to_owned(), show),
         Command::Describe { dataset, show } => {

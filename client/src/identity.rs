@@ -16,7 +16,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -63,7 +63,7 @@ impl Identity {
             |error| Failure::usage(format!("cannot make the identity file {}: {error}", file.display())),
         )?;
         let public = STANDARD.encode(Self::load(file)?.key.public_key());
-        let name = serde_json::Value::from(name);
+        let name = Value::from(name);
         Ok(format!("[[identity.analyst]]\nname = {name}\npublic_key = \"{public}\"\n"))
     }
 
@@ -82,26 +82,23 @@ impl Identity {
         Ok(Self { name, federation, key })
     }
 
-    /// A statement for one question: its SQL, its id, and what nodes will be asked for it.
+    /// A statement for one question: its SQL, its id, and what nodes will be asked for it. With a token that is bound to the key, the
+    /// statement holds the token, and nodes need not know the key.
     pub(crate) fn sign(
         &self,
         (sql, query, purpose): (&str, &str, &str),
         asked: &[Asked],
+        token: Option<&str>,
     ) -> Result<String, Failure> {
-        let mut nonce = [0; 16];
-        SystemRandom::new()
-            .fill(&mut nonce)
-            .map_err(|_| Failure::failed("the system gives no random numbers"))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now();
         let fragments: BTreeSet<&str> = asked.iter().map(|asked| asked.sha256.as_str()).collect();
         let datasets: BTreeSet<&String> = asked.iter().flat_map(|asked| &asked.datasets).collect();
-        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let claims = json!({
             "sub": self.name,
             "aud": self.federation,
             "iat": now,
             "exp": now + GOOD_FOR,
-            "jti": hex(&nonce),
+            "jti": nonce()?,
             "purpose": purpose,
             "datasets": datasets,
             "fragments": fragments,
@@ -109,9 +106,59 @@ impl Identity {
             "query": query,
         });
         let header = json!({"alg": "EdDSA", "typ": "jigsaw-assertion+jwt"});
+        let header = with(header, "jwk", token.map(|_| self.jwk()));
+        Ok(self.signed(&header, &with(claims, "token", token.map(Value::from))))
+    }
+
+    /// A proof that the key is held, for an identity provider that binds tokens to it, at its token endpoint `url` (RFC 9449, section 4.2).
+    pub(crate) fn possession(&self, url: &str, nonce_of_provider: Option<&str>) -> Result<String, Failure> {
+        let header = json!({"alg": "EdDSA", "typ": "dpop+jwt", "jwk": self.jwk()});
+        let claims = json!({"jti": nonce()?, "htm": "POST", "htu": url, "iat": now()});
+        Ok(self.signed(&header, &with(claims, "nonce", nonce_of_provider.map(Value::from))))
+    }
+
+    /// The public half (RFC 8037).
+    fn jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(self.key.public_key())})
+    }
+
+    fn signed(&self, header: &Value, claims: &Value) -> String {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let signed = format!("{}.{}", encode(&header.to_string()), encode(&claims.to_string()));
         let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
-        Ok(format!("{signed}.{signature}"))
+        format!("{signed}.{signature}")
     }
+}
+
+/// Whether a token says that it is bound to a key. What it says is not verified: nodes do that.
+pub(crate) fn is_bound(token: &str) -> bool {
+    let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    let claims: Option<Value> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
+    claims.is_some_and(|claims| claims.get("cnf").is_some_and(|binding| !binding.is_null()))
+}
+
+/// An object with one more member, if there is one.
+fn with(object: Value, name: &str, value: Option<Value>) -> Value {
+    match (object, value) {
+        (Value::Object(mut members), Some(value)) => {
+            members.insert(name.to_owned(), value);
+            Value::Object(members)
+        }
+        (object, _) => object,
+    }
+}
+
+fn nonce() -> Result<String, Failure> {
+    let mut nonce = [0; 16];
+    let filled = SystemRandom::new().fill(&mut nonce);
+    filled.map_err(|_| Failure::failed("the system gives no random numbers"))?;
+    Ok(hex(&nonce))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

@@ -19,10 +19,10 @@ pub(crate) async fn prove(
     statement: &str,
     query_id: &str,
 ) -> Result<Option<MetadataValue<Ascii>>, Failure> {
-    let identity = match session.proof.clone() {
+    let (identity, token) = match session.proof.clone() {
         Proof::None => return Ok(None),
         Proof::Token(token) => return Ok(Some(token)),
-        Proof::Key(identity) => identity,
+        Proof::Key(identity, token) => (identity, token),
     };
     let body = Bytes::copy_from_slice(query_id.as_bytes());
     let request = session.request(Action { r#type: "jigsaw.fragments".to_owned(), body });
@@ -36,7 +36,7 @@ pub(crate) async fn prove(
         return Ok(None);
     }
     let purpose = ask.purpose.as_ref().and_then(|purpose| purpose.to_str().ok()).unwrap_or_default();
-    let signed = identity.sign((statement, query_id, purpose.trim()), &asked)?;
+    let signed = identity.sign((statement, query_id, purpose.trim()), &asked, token.as_deref())?;
     let mut value = MetadataValue::try_from(signed)
         .map_err(|_| Failure::failed("what was signed does not fit a header"))?;
     value.set_sensitive(true);

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use crate::cli::Connection;
 use crate::failure::Failure;
-use crate::identity::Identity;
+use crate::identity::{Identity, is_bound};
 use crate::profiles::{self, Profile};
 use crate::surroundings::Surroundings;
 
@@ -43,8 +43,8 @@ pub(crate) enum Proof {
     None,
     /// A token that is passed on.
     Token(MetadataValue<Ascii>),
-    /// The analyst's own key.
-    Key(Arc<Identity>),
+    /// The analyst's own key, and a token that is bound to it.
+    Key(Arc<Identity>, Option<String>),
 }
 
 /// Where a token is.
@@ -115,21 +115,42 @@ pub(crate) fn open(named: Named) -> Result<Settings, Failure> {
 
 fn proof(flags: &Connection, around: &Surroundings<'_>) -> Result<Proof, Failure> {
     let named = |name| around.set(name).map(PathBuf::from);
-    let identity = flags.identity.clone().or_else(|| match flags.assertion_file {
-        Some(_) => None,
-        None => named("JIGSAW_IDENTITY"),
-    });
-    if let Some(file) = identity {
-        return Ok(Proof::Key(Arc::new(Identity::load(&file)?)));
+    let identity = flags.identity.clone().or_else(|| named("JIGSAW_IDENTITY"));
+    let token = flags.assertion_file.clone().or_else(|| named("JIGSAW_ASSERTION_FILE"));
+    let token = token.map(|file| read_token(&file)).transpose()?.map(|token| token.trim().to_owned());
+    let identity = identity.map(|file| Identity::load(&file).map(Arc::new)).transpose()?;
+    // What is said by a flag goes before what the environment says.
+    let passed_on = flags.identity.is_none() && flags.assertion_file.is_some();
+    match (identity, token) {
+        (None, None) => Ok(Proof::None),
+        (Some(identity), Some(token)) if is_bound(&token) => Ok(Proof::Key(identity, Some(token))),
+        (None, Some(token)) if is_bound(&token) => {
+            Err(Failure::usage("the token for nodes is bound to a key: name the key's file with --identity"))
+        }
+        (Some(_), Some(_)) if flags.identity.is_some() && flags.assertion_file.is_some() => {
+            Err(Failure::usage(
+                "the token for nodes is bound to no key, so there is nothing to sign with it: leave out --identity or --assertion-file",
+            ))
+        }
+        (Some(_), Some(token)) if passed_on => mute(&token).map(Proof::Token),
+        (Some(identity), _) => Ok(Proof::Key(identity, None)),
+        (None, Some(token)) => mute(&token).map(Proof::Token),
     }
-    let Some(file) = flags.assertion_file.clone().or_else(|| named("JIGSAW_ASSERTION_FILE")) else {
-        return Ok(Proof::None);
-    };
-    let token = read_token(&file)?;
-    let mut value = MetadataValue::try_from(token.trim())
+}
+
+/// The analyst's own key.
+pub(crate) fn identity(flags: &Connection, around: &Surroundings<'_>) -> Result<Identity, Failure> {
+    let file = flags.identity.clone().or_else(|| around.set("JIGSAW_IDENTITY").map(PathBuf::from));
+    let none = || Failure::usage("no key: name its file with --identity, or make one with 'jigsaw identity'");
+    Identity::load(&file.ok_or_else(none)?)
+}
+
+/// A header's value that is shown nowhere.
+fn mute(token: &str) -> Result<MetadataValue<Ascii>, Failure> {
+    let mut value = MetadataValue::try_from(token)
         .map_err(|_| Failure::usage("the token for nodes holds characters no token has"))?;
     value.set_sensitive(true);
-    Ok(Proof::Token(value))
+    Ok(value)
 }
 
 fn server_url(text: &str) -> Result<Url, Failure> {

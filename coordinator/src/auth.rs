@@ -173,6 +173,11 @@ impl Access {
         let jws = Jws::parse(token).map_err(unproved)?;
         let issuer = Issuer::of(&jws, &self.issuers).map_err(unproved)?;
         let holder = issuer.verify(&jws, unix_seconds(), SKEW).await.map_err(unproved)?;
+        if holder.bound_to.is_some() {
+            return Err(Status::unauthenticated(
+                "the token is not taken: it is bound to a key, which is proved to nodes and not here; sign in with one that is not",
+            ));
+        }
         let proof = if self.forward_tokens { token.to_owned().into() } else { Assertion::default() };
         Ok(Caller { principal: holder.principal, proof })
     }

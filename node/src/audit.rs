@@ -142,7 +142,10 @@ impl Entry {
                 (line.verified, line.assertion) = (format!("token of {issuer}"), digest.clone());
             }
             Proof::Statement(signed) => {
-                "signed by the analyst".clone_into(&mut line.verified);
+                line.verified = match &signed.issuer {
+                    None => "signed by the analyst".to_owned(),
+                    Some(issuer) => format!("signed by the holder of a token of {issuer}"),
+                };
                 line.question.clone_from(&signed.statement.question);
                 line.assertion.clone_from(&signed.text);
             }

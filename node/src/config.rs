@@ -110,6 +110,9 @@ pub struct IdentityWords {
     /// whether a grant may go by a purpose that only the coordinator states
     #[serde(default)]
     pub stated_purpose: bool,
+    /// whether tokens are taken that whoever holds them can use
+    #[serde(default)]
+    pub bearer_tokens: bool,
     /// how far clocks may be apart, in seconds
     #[serde(default = "half_a_minute")]
     pub clock_skew_seconds: u64,

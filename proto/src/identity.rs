@@ -3,10 +3,12 @@
 //! An *assertion* is a JWS in compact form (RFC 7515) of one of two kinds, told apart by the `typ` of its header:
 //!
 //! * a *statement* (`jigsaw-assertion+jwt`), which the analyst's own key signs for one question ([`statement`]);
-//! * a *token* of an identity provider (RFC 7519; OpenID Connect), which whoever holds it can use ([`issuer`]).
+//! * a *token* of an identity provider (RFC 7519; OpenID Connect), which whoever holds it can use ([`issuer`]), unless it is bound
+//!   to a key: then it is of use in a statement that this key signs, and nowhere else.
 //!
 //! Only `RS256`, `ES256` and `EdDSA` are taken, each with keys of its own kind and no others, so that no header can choose how
-//! a key is used. The keys are this party's own choice: nothing in a token (`jku`, `jwk`, `x5u`, `x5c`) brings in another.
+//! a key is used. The keys are this party's own choice: nothing in a token (`jku`, `jwk`, `x5u`, `x5c`) brings in another. A
+//! statement's own `jwk` is looked at where a token of a known issuer confirms its thumbprint (RFC 7800, `cnf`; RFC 9449, `jkt`).
 
 pub mod issuer;
 mod jws;
@@ -82,6 +84,8 @@ pub enum Unproved {
     NotYet,
     #[error("it is good for longer than is taken here, {0} seconds")]
     LongLived(u64),
+    #[error("it is bound to something that is not known here: of the claim cnf, jkt is")]
+    Binding,
     #[error("it names nobody: the claim {0} is not there, or is no name")]
     Nameless(String),
 }

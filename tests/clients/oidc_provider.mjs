@@ -5,7 +5,7 @@
 // FOLDER holds node_modules. Analysts are clients who get tokens for themselves (RFC 6749, section 4.4), for the resource they name
 // (RFC 8707), as signed JWTs (RFC 9068). Prints "listening" when it does; for each line "ANALYST RESOURCE" on standard input it gets a
 // token over HTTP, as a client would, and prints "token …". A resource that ends in "brief" gives tokens that last two seconds. A
-// restart with another KEY_ID is a rotation of keys.
+// restart with another KEY_ID is a rotation of keys. A third word on the line is a proof of possession: the token is bound to its key (RFC 9449).
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { generateKeyPairSync } from "node:crypto";
@@ -54,12 +54,13 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
 provider.listen(Number(port), "127.0.0.1", () => console.log("listening"));
 
 for await (const line of createInterface({ input: process.stdin })) {
-    const [name, resource] = line.split(" ");
+    const [name, resource, proof] = line.split(" ");
     const answer = await fetch(`http://127.0.0.1:${port}/token`, {
         method: "POST",
-        headers: { authorization: `Basic ${btoa(`${name}:${name}-secret-of-many-characters`)}` },
+        headers: { authorization: `Basic ${btoa(`${name}:${name}-secret-of-many-characters`)}`, ...(proof && { dpop: proof }) },
         body: new URLSearchParams({ grant_type: "client_credentials", scope: "ask", resource }),
     });
-    console.log(`token ${(await answer.json()).access_token}`);
+    const said = await answer.json();
+    console.log(`token ${said.access_token ?? JSON.stringify(said)}`);
 }
 process.exit(0);

@@ -98,6 +98,16 @@ impl Provider {
         token
     }
 
+    /// A token that is bound to the key of a proof for [`Self::endpoint`].
+    pub(super) fn bound_token(&mut self, analyst: &str, resource: &str, proof: &str) -> String {
+        self.token(analyst, &format!("{resource} {}", proof.trim()))
+    }
+
+    /// Where tokens are got.
+    pub(super) fn endpoint(&self) -> String {
+        format!("{}/token", self.url())
+    }
+
     /// The rest of the next line that begins so; the provider says other things as well.
     fn line(&mut self, word: &str) -> String {
         loop {

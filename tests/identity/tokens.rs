@@ -25,7 +25,7 @@ async fn start_with(dir: &TempDir, provider: &Provider, algorithm: &str) -> Fede
             provider.url()
         )
     };
-    let identity = "[identity]\naudience = \"london\"\nstated_purpose = true\nclock_skew_seconds = 0\n";
+    let identity = "[identity]\naudience = \"london\"\nstated_purpose = true\nbearer_tokens = true\nclock_skew_seconds = 0\n";
     fs::write(dir.path().join(NODE), format!("{identity}[[identity.issuer]]\n{}", issuer(NODES))).unwrap();
     fs::write(dir.path().join(COORDINATOR), format!("[[access.issuer]]\n{}", issuer(HERE))).unwrap();
     start(dir).await
@@ -117,7 +117,7 @@ async fn keys_rotate_and_tokens_end() {
     assert_eq!(ask(&here, &nodes).await.exit, Exit::Answered);
     let (request, _) = last_asked(&federation, "camden");
 
-    // A stolen token is of use to a coordinator until it ends, as the README says; then it is not.
+    // These nodes take tokens from whoever holds them: a coordinator can, until they end. What is bound to a key, it cannot use (bound.rs).
     assert_eq!(sent(&federation, "camden", &anew(&request, &nodes)).await, "released");
 
     let mut provider = provider.rotated("ES256");
@@ -140,7 +140,7 @@ async fn a_token_ends_when_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let brief = format!("{NODES}/brief");
     let text = format!(
-        "[identity]\naudience = \"london\"\nclock_skew_seconds = 0\n\
+        "[identity]\naudience = \"london\"\nbearer_tokens = true\nclock_skew_seconds = 0\n\
          [[identity.issuer]]\nurl = \"{0}\"\naudience = \"{brief}\"\nkeys = \"{0}/jwks\"\n",
         provider.url()
     );

@@ -1,8 +1,8 @@
 //! Who asks, proved to this node by somebody other than the coordinator.
 //!
 //! A statement is signed by the analyst's own key for one question; its signature, time, audience, purpose, datasets and fragments are
-//! checked, and each of its fragments is answered once. A token of an identity provider proves who signed in and nothing about
-//! what is asked: purpose and fragment are the coordinator's word.
+//! checked, and each of its fragments is answered once. The key is pinned here, or is the one that a token of an identity provider is
+//! bound to. A token alone proves who signed in and nothing about what is asked: purpose and fragment are the coordinator's word.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jigsaw_proto::id::DatasetName;
 use jigsaw_proto::identity::statement::{STATEMENT, Terms};
-use jigsaw_proto::identity::{Bound, Issuer, Jws, Key, Statement, Unproved, unix_seconds};
+use jigsaw_proto::identity::{Bound, Holder, Issuer, Jws, Key, Statement, Unproved, unix_seconds};
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 use jigsaw_proto::wire::FragmentRequest;
 use sha2::{Digest, Sha256};
@@ -28,6 +28,8 @@ pub(crate) struct IdentitySettings {
     pub(crate) most_uses: u32,
     /// whether a grant may go by a purpose that is the coordinator's word
     pub(crate) stated_purpose: bool,
+    /// whether tokens are taken that are bound to no key
+    pub(crate) bearer_tokens: bool,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) analysts: BTreeMap<String, Analyst>,
 }
@@ -44,8 +46,12 @@ impl fmt::Display for IdentitySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let binding = if self.fragments_only { "for each fragment" } else { "for datasets" };
         write!(f, "{} analysts sign {binding}, {} issuers", self.analysts.len(), self.issuers.len())?;
-        let whose = if self.stated_purpose { ", whose purposes are taken as stated" } else { "" };
-        f.write_str(if self.issuers.is_empty() { "" } else { whose })
+        if self.issuers.is_empty() {
+            return Ok(());
+        }
+        let bearer = if self.bearer_tokens { ", whose tokens are taken from whoever holds them" } else { "" };
+        let purpose = if self.stated_purpose { ", purposes as stated" } else { "" };
+        write!(f, "{bearer}{purpose}")
     }
 }
 
@@ -75,6 +81,8 @@ pub(crate) enum Proof {
 pub(crate) struct Signed {
     pub(crate) statement: Statement,
     pub(crate) text: String,
+    /// the issuer of the token that the key is bound to; `None`: the key is pinned
+    pub(crate) issuer: Option<String>,
 }
 
 impl Who {
@@ -88,6 +96,9 @@ impl Who {
         }
     }
 }
+
+/// A statement, its signer's groups, and the issuer of the token that it holds.
+type Stated = (Statement, BTreeSet<String>, Option<String>);
 
 /// Verifies analysts, and remembers what their statements were used for.
 #[derive(Debug)]
@@ -122,25 +133,11 @@ impl Identity {
                 "this node verifies who asks, and the request came without proof: sign the question (jigsaw --identity), or have your token passed on",
             ));
         }
-        let unproved =
-            |problem: Unproved| not_proved(&format!("the assertion proves nothing to this node: {problem}"));
-        let jws = Jws::parse(text).map_err(unproved)?;
+        let jws = Jws::parse(text).map_err(|problem| unproved(&problem))?;
         let who = if jws.typ() == STATEMENT {
-            let statement = self.statement(&jws, now).map_err(unproved)?;
-            self.covers(&statement, request)?;
-            self.signed(statement, text)
+            self.stated(&jws, text, request, now).await?
         } else {
-            let digest =
-                Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            let issuer = Issuer::of(&jws, &self.settings.issuers).map_err(unproved)?;
-            let holder = issuer.verify(&jws, now, self.settings.terms.skew).await.map_err(unproved)?;
-            self.has_one_source(&holder.principal, issuer)?;
-            Who {
-                principal: holder.principal,
-                groups: holder.groups,
-                purpose: self.settings.stated_purpose.then(|| request.purpose.clone()),
-                proof: Proof::Token { issuer: issuer.url().to_owned(), digest },
-            }
+            self.borne(&jws, text, request, now).await?
         };
         if who.principal == request.principal {
             Ok(who)
@@ -149,10 +146,87 @@ impl Identity {
         }
     }
 
-    fn statement(&self, jws: &Jws<'_>, now: u64) -> Result<Statement, Unproved> {
+    /// Whoever signed the request.
+    async fn stated(
+        &self,
+        jws: &Jws<'_>,
+        text: &str,
+        request: &FragmentRequest,
+        now: u64,
+    ) -> Result<Who, Refusal> {
+        let (statement, groups, issuer) = match Statement::token(jws).map_err(|problem| unproved(&problem))? {
+            Some(token) => self.with_token(jws, &token, now).await?,
+            None => self.with_pinned_key(jws, now).map_err(|problem| unproved(&problem))?,
+        };
+        self.covers(&statement, request)?;
+        Ok(Who {
+            principal: statement.principal.clone(),
+            groups,
+            purpose: Some(statement.purpose.clone()),
+            proof: Proof::Statement(Box::new(Signed { statement, text: text.to_owned(), issuer })),
+        })
+    }
+
+    fn with_pinned_key(&self, jws: &Jws<'_>, now: u64) -> Result<Stated, Unproved> {
         let signer = Statement::signer(jws)?;
         let analyst = self.settings.analysts.get(&signer).ok_or(Unproved::UnknownKey)?;
-        Statement::verify(jws, &analyst.key, &self.settings.terms, now)
+        let statement = Statement::verify(jws, &analyst.key, &self.settings.terms, now)?;
+        Ok((statement, analyst.groups.clone(), None))
+    }
+
+    /// What the holder of a token signed, with the key that the token is bound to.
+    async fn with_token(&self, jws: &Jws<'_>, token: &str, now: u64) -> Result<Stated, Refusal> {
+        let token = Jws::parse(token).map_err(|problem| unproved(&problem))?;
+        let (holder, issuer) = self.holder(&token, now).await?;
+        let bound = |key: &&Key| holder.bound_to.as_ref() == Some(&key.thumbprint());
+        let key = jws.brought().filter(bound);
+        let key = key.ok_or_else(|| {
+            not_proved("the question is not signed with the key that its token is bound to (cnf.jkt)")
+        })?;
+        let statement = Statement::verify(jws, key, &self.settings.terms, now);
+        let statement = statement.map_err(|problem| unproved(&problem))?;
+        if statement.principal != holder.principal {
+            return Err(not_proved("the question is signed in another name than the token's"));
+        }
+        Ok((statement, holder.groups, Some(issuer.url().to_owned())))
+    }
+
+    /// Whoever holds a token that is bound to no key.
+    async fn borne(
+        &self,
+        jws: &Jws<'_>,
+        text: &str,
+        request: &FragmentRequest,
+        now: u64,
+    ) -> Result<Who, Refusal> {
+        let (holder, issuer) = self.holder(jws, now).await?;
+        if holder.bound_to.is_some() {
+            return Err(not_proved(
+                "the token is bound to a key: sign the question with it (jigsaw --identity FILE --assertion-file TOKEN)",
+            ));
+        }
+        if !self.settings.bearer_tokens {
+            return Err(not_proved(
+                "the token could be used by whoever holds it, and this node takes those that are bound to a key (cnf.jkt), in a question that the key signs: jigsaw --identity FILE --assertion-file TOKEN",
+            ));
+        }
+        let digest =
+            Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        Ok(Who {
+            principal: holder.principal,
+            groups: holder.groups,
+            purpose: self.settings.stated_purpose.then(|| request.purpose.clone()),
+            proof: Proof::Token { issuer: issuer.url().to_owned(), digest },
+        })
+    }
+
+    /// Whose a token is, and by which issuer's word.
+    async fn holder(&self, token: &Jws<'_>, now: u64) -> Result<(Holder, &Issuer), Refusal> {
+        let issuer = Issuer::of(token, &self.settings.issuers).map_err(|problem| unproved(&problem))?;
+        let holder = issuer.verify(token, now, self.settings.terms.skew).await;
+        let holder = holder.map_err(|problem| unproved(&problem))?;
+        self.has_one_source(&holder.principal, issuer)?;
+        Ok((holder, issuer))
     }
 
     /// Whether a statement is about this request.
@@ -181,16 +255,6 @@ impl Identity {
                 self.settings.most_uses
             ))),
             Bound::Uses(_) => Ok(()),
-        }
-    }
-
-    fn signed(&self, statement: Statement, text: &str) -> Who {
-        let analyst = self.settings.analysts.get(&statement.principal);
-        Who {
-            principal: statement.principal.clone(),
-            groups: analyst.map(|analyst| analyst.groups.clone()).unwrap_or_default(),
-            purpose: Some(statement.purpose.clone()),
-            proof: Proof::Statement(Box::new(Signed { statement, text: text.to_owned() })),
         }
     }
 
@@ -236,6 +300,10 @@ impl Identity {
             }
         }
     }
+}
+
+fn unproved(problem: &Unproved) -> Refusal {
+    not_proved(&format!("the assertion proves nothing to this node: {problem}"))
 }
 
 fn not_proved(message: &str) -> Refusal {

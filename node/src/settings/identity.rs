@@ -22,6 +22,7 @@ pub(super) fn settings(words: IdentityWords, folder: &Path) -> Result<IdentitySe
         audience,
         binding,
         stated_purpose,
+        bearer_tokens,
         clock_skew_seconds: skew,
         max_statement_seconds,
         max_uses,
@@ -55,6 +56,7 @@ pub(super) fn settings(words: IdentityWords, folder: &Path) -> Result<IdentitySe
         fragments_only: binding == BindingWord::Fragment,
         most_uses: max_uses,
         stated_purpose,
+        bearer_tokens,
         issuers,
         analysts: pinned(analysts).map_err(|problem| wrong(&problem))?,
     })

@@ -1,6 +1,7 @@
 //! Tokens of an identity provider: whose they are, and when they are good (RFC 7519; OpenID Connect Core 1.0, section 3.1.3.7).
 //!
-//! A token is a *bearer* token: it says who signed in, and nothing about what is asked. Whoever holds it can use it until it expires.
+//! A token says who signed in, and nothing about what is asked. A *bearer* token can be used by whoever holds it, until it expires; one
+//! that is bound to a key (RFC 7800) only by whoever holds that key too.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -76,6 +77,8 @@ pub struct Holder {
     pub groups: BTreeSet<String>,
     /// when the token ends, in seconds since 1970-01-01 UTC
     pub expires: u64,
+    /// thumbprint (RFC 7638) of the key that it is bound to; `None`: whoever holds it can use it
+    pub bound_to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +168,7 @@ impl Issuer {
             None | Some(Value::Null) => BTreeSet::new(),
             groups => listed(groups).ok_or(Unproved::Malformed)?,
         };
-        Ok(Holder { principal, groups, expires })
+        Ok(Holder { principal, groups, expires, bound_to: bound_to(&claims)? })
     }
 
     /// When it ends, if it is good now.
@@ -184,6 +187,17 @@ impl Issuer {
             return Err(Unproved::LongLived(most));
         }
         Ok(expires)
+    }
+}
+
+/// The thumbprint in `cnf.jkt` (RFC 9449, section 6.1). Other ways to be bound are refused, not overlooked.
+fn bound_to(claims: &Map<String, Value>) -> Result<Option<String>, Unproved> {
+    match claims.get("cnf") {
+        None | Some(Value::Null) => Ok(None),
+        Some(confirmation) => {
+            let thumbprint = confirmation.get("jkt").and_then(Value::as_str);
+            thumbprint.map(|thumbprint| Some(thumbprint.to_owned())).ok_or(Unproved::Binding)
+        }
     }
 }
 

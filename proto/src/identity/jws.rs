@@ -2,12 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::keys::Jwk;
 use super::{MAX_ASSERTION_BYTES, Unproved};
 
 /// How a signature is made. There is no `none` and no shared secret.
@@ -72,6 +74,20 @@ impl Key {
         }
     }
 
+    /// Its thumbprint (RFC 7638): the SHA-256 of its required members as JSON, in base64url.
+    pub fn thumbprint(&self) -> String {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let members = match self {
+            Self::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n)),
+            Self::P256(point) => {
+                let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, text(x), text(y))
+            }
+            Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
+        };
+        text(digest(&SHA256, members.as_bytes()).as_ref())
+    }
+
     fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Rsa { n, e } => {
@@ -92,6 +108,7 @@ pub struct Jws<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
     typ: String,
+    jwk: Option<Key>,
     payload: Vec<u8>,
     signed: &'a [u8],
     signature: Vec<u8>,
@@ -104,6 +121,7 @@ struct Header {
     #[serde(default)]
     typ: String,
     crit: Option<serde_json::Value>,
+    jwk: Option<Jwk>,
 }
 
 impl<'a> Jws<'a> {
@@ -129,6 +147,7 @@ impl<'a> Jws<'a> {
             algorithm,
             kid: header.kid,
             typ: header.typ.to_ascii_lowercase(),
+            jwk: header.jwk.and_then(Jwk::key),
             payload: bytes(payload)?,
             signed: signed.as_bytes(),
             signature: bytes(signature)?,
@@ -148,6 +167,11 @@ impl<'a> Jws<'a> {
     /// The type its header names, in lower case; empty: none.
     pub fn typ(&self) -> &str {
         &self.typ
+    }
+
+    /// The key that its header brings along, which anybody can write there: of use where somebody else confirms its thumbprint.
+    pub const fn brought(&self) -> Option<&Key> {
+        self.jwk.as_ref()
     }
 
     /// What it says, before anybody has verified it: of use to choose the key and for nothing else.

@@ -186,8 +186,9 @@ struct JwkSet {
     keys: Vec<Jwk>,
 }
 
+/// A key as RFC 7517 has it.
 #[derive(Deserialize)]
-struct Jwk {
+pub(super) struct Jwk {
     kty: String,
     kid: Option<String>,
     #[serde(rename = "use")]
@@ -211,21 +212,29 @@ fn parse(text: &[u8]) -> Result<Vec<Named>, String> {
 }
 
 fn named(jwk: Jwk) -> Option<Named> {
-    if jwk.usage.is_some_and(|usage| usage != "sig") {
-        return None;
-    }
-    let bytes = |part: &Option<String>| URL_SAFE_NO_PAD.decode(part.as_ref()?).ok();
-    let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", None) => Key::Rsa { n: stripped(bytes(&jwk.n)?), e: stripped(bytes(&jwk.e)?) },
-        ("EC", Some("P-256")) => {
-            let (x, y) = (bytes(&jwk.x)?, bytes(&jwk.y)?);
-            (x.len() == 32 && y.len() == 32).then(|| Key::P256([&[4], x.as_slice(), &y].concat()))?
+    let kid = jwk.kid.clone();
+    jwk.key().map(|key| Named { kid, key })
+}
+
+impl Jwk {
+    /// The key, if it is one that verifies signatures here.
+    pub(super) fn key(self) -> Option<Key> {
+        if self.usage.is_some_and(|usage| usage != "sig") {
+            return None;
         }
-        ("OKP", Some("Ed25519")) => Key::Ed25519(bytes(&jwk.x).filter(|x| x.len() == 32)?),
-        _ => return None,
-    };
-    let alg = jwk.alg.as_deref().is_none_or(|alg| alg == key.algorithm().as_str() || alg == "Ed25519");
-    alg.then_some(Named { kid: jwk.kid, key })
+        let bytes = |part: &Option<String>| URL_SAFE_NO_PAD.decode(part.as_ref()?).ok();
+        let key = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", None) => Key::Rsa { n: stripped(bytes(&self.n)?), e: stripped(bytes(&self.e)?) },
+            ("EC", Some("P-256")) => {
+                let (x, y) = (bytes(&self.x)?, bytes(&self.y)?);
+                (x.len() == 32 && y.len() == 32).then(|| Key::P256([&[4], x.as_slice(), &y].concat()))?
+            }
+            ("OKP", Some("Ed25519")) => Key::Ed25519(bytes(&self.x).filter(|x| x.len() == 32)?),
+            _ => return None,
+        };
+        let alg = self.alg.as_deref().is_none_or(|alg| alg == key.algorithm().as_str() || alg == "Ed25519");
+        alg.then_some(key)
+    }
 }
 
 /// Without leading zeros, which ring does not take.

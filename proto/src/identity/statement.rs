@@ -3,6 +3,8 @@
 //! A statement names the *fragments* that nodes may be asked because of it, by the SHA-256 of their bytes
 //! ([`Fragment::digest`](crate::fragment::Fragment::digest)); or, where the analyst's tool cannot know them before it asks, the
 //! datasets alone and how many fragments one node may be asked. Both kinds name purpose, datasets, audience and end.
+//!
+//! The key is one that a node pins, or the one that an identity provider's token is bound to: then the statement holds the `token`.
 
 use std::collections::BTreeSet;
 
@@ -68,11 +70,15 @@ struct Claims {
     #[serde(default)]
     sql_sha256: String,
     query: Option<QueryId>,
+    /// it proves nothing here: whoever reads it verified it before
+    #[serde(rename = "token")]
+    _token: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Whose {
     sub: String,
+    token: Option<String>,
 }
 
 /// What holds for all statements.
@@ -92,8 +98,17 @@ impl Statement {
     /// # Errors
     /// What is no statement.
     pub fn signer(jws: &Jws<'_>) -> Result<String, Unproved> {
-        let Whose { sub } = jws.unverified()?;
+        let Whose { sub, .. } = jws.unverified()?;
         if is_name(&sub) { Ok(sub) } else { Err(Unproved::Nameless("sub".to_owned())) }
+    }
+
+    /// The token that is to say whose key signed it; `None`: it is a key that the node knows.
+    ///
+    /// # Errors
+    /// What is no statement.
+    pub fn token(jws: &Jws<'_>) -> Result<Option<String>, Unproved> {
+        let Whose { token, .. } = jws.unverified()?;
+        Ok(token)
     }
 
     /// The statement, if `key` signed it and it is good at the time `now` (seconds since 1970).
@@ -105,7 +120,7 @@ impl Statement {
             return Err(Unproved::Malformed);
         }
         let claims: Claims = jws.verified([key])?;
-        let Claims { sub, aud, iat, exp, jti, purpose, datasets, fragments, uses, sql_sha256, query } =
+        let Claims { sub, aud, iat, exp, jti, purpose, datasets, fragments, uses, sql_sha256, query, .. } =
             claims;
         if aud != terms.audience {
             return Err(Unproved::Audience);

@@ -222,3 +222,18 @@ fn a_statement_is_about_one_thing_for_minutes() {
         assert_eq!(verify(&header, &claims, &signer.key()).unwrap_err(), problem, "{claim}");
     }
 }
+
+/// The vectors of RFC 7638, section 3.1, and RFC 8037, appendix A.3.
+#[test]
+fn thumbprints_are_those_of_the_rfcs() {
+    let key = |jwk: Value| {
+        let header = json!({"alg": "RS256", "jwk": jwk});
+        let token = format!("{}.{}.", B64.encode(header.to_string()), B64.encode("{}"));
+        Jws::parse(&token).unwrap().brought().unwrap().thumbprint()
+    };
+    let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+    let rsa = json!({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"});
+    assert_eq!(key(rsa), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    let ed = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    assert_eq!(key(ed), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}

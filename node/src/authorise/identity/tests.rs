@@ -1,3 +1,5 @@
+mod bound;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use ring::rand::SystemRandom;
@@ -23,8 +25,15 @@ impl Signer {
         self.0.public_key().as_ref().to_vec()
     }
 
+    fn jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": B64.encode(self.public())})
+    }
+
     fn sign(&self, typ: &str, claims: &Value) -> String {
-        let header = json!({"alg": "EdDSA", "typ": typ});
+        self.sign_under(&json!({"alg": "EdDSA", "typ": typ}), claims)
+    }
+
+    fn sign_under(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", B64.encode(header.to_string()), B64.encode(claims.to_string()));
         format!("{signed}.{}", B64.encode(self.0.sign(signed.as_bytes())))
     }
@@ -41,14 +50,14 @@ struct Bench {
 impl Bench {
     fn new(fragments_only: bool) -> Self {
         let (ada, issuer, dir) = (Signer::new(), Signer::new(), tempfile::tempdir().unwrap());
-        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": B64.encode(issuer.public())});
-        std::fs::write(dir.path().join("keys"), json!({"keys": [jwk]}).to_string()).unwrap();
+        std::fs::write(dir.path().join("keys"), json!({"keys": [issuer.jwk()]}).to_string()).unwrap();
         let text = format!("url = \"{ISSUER}\"\naudience = \"nodes\"\nkeys = \"keys\"\n");
         let settings = IdentitySettings {
             terms: Terms { audience: "london".to_owned(), most_seconds: 300, skew: 30 },
             fragments_only,
             most_uses: 2,
             stated_purpose: false,
+            bearer_tokens: true,
             issuers: vec![Issuer::new(toml::from_str(&text).unwrap(), dir.path()).unwrap()],
             analysts: BTreeMap::from([(
                 "ada".to_owned(),
@@ -64,23 +73,27 @@ impl Bench {
 
     /// What ada signs for the request, with this in the place of what she would say.
     fn statement(&self, changes: &Value) -> String {
-        let mut claims = json!({
-            "sub": "ada", "aud": "london", "iat": NOW - 1, "exp": NOW + 60, "jti": "0123456789abcdef",
-            "purpose": "a test", "datasets": ["stay", "other"], "fragments": [request("").fragment.digest()],
-        });
-        for (name, value) in changes.as_object().unwrap() {
-            claims[name] = value.clone();
-        }
-        if claims["fragments"].is_null() {
-            claims.as_object_mut().unwrap().remove("fragments");
-        }
-        self.ada.sign(STATEMENT, &claims)
+        self.ada.sign(STATEMENT, &claims(changes))
     }
 
     fn token(&self, subject: &str) -> String {
         let claims = json!({"iss": ISSUER, "aud": "nodes", "sub": subject, "exp": NOW + 60, "groups": "air"});
         self.issuer.sign("at+jwt", &claims)
     }
+}
+
+fn claims(changes: &Value) -> Value {
+    let mut claims = json!({
+        "sub": "ada", "aud": "london", "iat": NOW - 1, "exp": NOW + 60, "jti": "0123456789abcdef",
+        "purpose": "a test", "datasets": ["stay", "other"], "fragments": [request("").fragment.digest()],
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    if claims["fragments"].is_null() {
+        claims.as_object_mut().unwrap().remove("fragments");
+    }
+    claims
 }
 
 fn request(assertion: &str) -> FragmentRequest {
