@@ -22,7 +22,7 @@ pub(crate) struct Start {
 
 impl Start {
     pub(crate) fn new(home: &Path) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_jigsaw-on-a-terminal"));
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ask"));
         command.env_clear();
         std::fs::create_dir_all(home).unwrap();
         command.cwd(home);
