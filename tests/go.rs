@@ -96,7 +96,7 @@ async fn the_go_driver_passes_its_own_validation_suite() {
     let federation = builder.edit(with_tables_of_the_suite).start().await.unwrap();
     let mut check = go_here();
     check.args(["test", "-json", "-count=1", "./..."]);
-    check.env("JIGSAW_VERSION", env!("CARGO_PKG_VERSION"));
+    check.env("JIGSAW_VERSION", env!("CARGO_PKG_VERSION")).env("JIGSAW_ARROW_VERSION", arrow::ARROW_VERSION);
     check.env("JIGSAW_ADDRESS", federation.address().to_string());
     check.env("JIGSAW_CA", federation.ca_file()).env("JIGSAW_TOKEN", federation.token_file());
     let output = tokio::task::spawn_blocking(move || check.output().unwrap()).await.unwrap();

@@ -107,12 +107,12 @@ impl Users {
     /// Whether a password is a user's.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` if it is not, or there is no such user; `RESOURCE_EXHAUSTED` after too many attempts.
+    /// `UNAUTHENTICATED` if it is not, or there is no such user; `UNAVAILABLE` after too many attempts.
     pub(super) async fn verify(&self, user: &str, password: &str) -> Result<(), Status> {
         let known = self.hashes.get(user);
         // Names that do not exist share one pace, so that made-up ones cost no memory.
         let paced = if known.is_some() { user } else { "" };
-        let too_many = |limit| Status::resource_exhausted(format!("too many attempts to sign in: {limit}"));
+        let too_many = |limit| Status::unavailable(format!("too many attempts to sign in: {limit}"));
         let _room = self.attempts.enter(paced).map_err(too_many)?;
         let wrong = || Status::unauthenticated("user name or password is wrong");
         let _turn = self.turns.acquire().await.map_err(|_| wrong())?;
@@ -132,7 +132,7 @@ impl Users {
         let now = Instant::now();
         held.retain(|_, (_, until)| *until > now);
         if held.len() >= MOST {
-            return Err(Status::resource_exhausted("too many have signed in: try again in an hour"));
+            return Err(Status::unavailable("too many have signed in: try again in an hour"));
         }
         held.insert(Sha256::digest(&token).into(), (user.to_owned(), now + SIGNED_IN));
         Ok(token)

@@ -79,7 +79,7 @@ const MOST_SQL_BYTES: i64 = 256 * 1024;
 const TEXTS: [(SqlInfo, &str); 11] = [
     (SqlInfo::FlightSqlServerName, "Jigsaw"),
     (SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION")),
-    (SqlInfo::FlightSqlServerArrowVersion, "59.0.0"),
+    (SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION),
     (SqlInfo::FlightSqlServerSubstraitMinVersion, ""),
     (SqlInfo::FlightSqlServerSubstraitMaxVersion, ""),
     (SqlInfo::SqlIdentifierQuoteChar, "\""),

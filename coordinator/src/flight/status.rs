@@ -31,7 +31,7 @@ pub(super) fn of(error: &QueryError, id: &QueryId) -> Status {
 
 /// The principal asks more than is taken of one.
 pub(super) fn too_much(limit: TooMuch, id: &QueryId) -> Status {
-    let mut status = with_word(Status::resource_exhausted(limit.to_string()), "limits");
+    let mut status = with_word(Status::unavailable(limit.to_string()), "limits");
     if let Ok(id) = id.as_str().parse() {
         status.metadata_mut().insert(QUERY_ID, id);
     }

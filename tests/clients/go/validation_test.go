@@ -69,7 +69,7 @@ func (q *quirks) GetMetadata(code adbc.InfoCode) interface{} {
 	case adbc.InfoVendorVersion:
 		return q.version
 	case adbc.InfoVendorArrowVersion:
-		return "59.0.0"
+		return os.Getenv("JIGSAW_ARROW_VERSION")
 	}
 	return nil
 }
