@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -61,8 +61,21 @@ impl Authority {
 
     /// A certificate for these DNS names and IP addresses, good for both ends of a connection.
     pub fn sign(&self, names: &[&str]) -> Result<Party> {
+        self.issue(names, |_| ())
+    }
+
+    /// One that was good in the year 2020.
+    pub fn sign_expired(&self, names: &[&str]) -> Result<Party> {
+        self.issue(names, |params| {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Result<Party> {
         let mut params =
             CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =

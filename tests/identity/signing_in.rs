@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use arrow_flight::HandshakeRequest;
 use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::sql::client::FlightSqlServiceClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::TryStreamExt as _;
 use harness::certificates::{Authority, Party};
 use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Policy};
@@ -18,7 +21,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Request, Status};
 
 use super::{
-    ACCESS, COORDINATOR, NODE, anew, configured, jigsaw, jigsaw_at, last_asked, sent, start,
+    ACCESS, COORDINATOR, NODE, WALLS, anew, configured, jigsaw, jigsaw_at, last_asked, sent, start,
     token as file_token,
 };
 use crate::python::{Environment, run};
@@ -110,7 +113,9 @@ async fn a_certificate_signs_in() {
     assert_eq!(list(None).await.unwrap_err().code(), Code::Unauthenticated);
     // Nodes have certificates as well; theirs are of another authority.
     let address = format!("https://{}", federation.address());
-    for other in [strangers.sign(&["ada"]).unwrap(), federation.authority().sign(&["ada"]).unwrap()] {
+    let other =
+        [strangers.sign(&["ada"]), federation.authority().sign(&["ada"]), analysts.sign_expired(&["ada"])];
+    for other in other.map(Result::unwrap) {
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(federation.authority().pem()))
             .identity(Identity::from_pem(&other.certificate, &other.key));
@@ -123,8 +128,29 @@ async fn a_certificate_signs_in() {
                 .map_err(|status| status.code()),
             Err(_) => Err(Code::Unavailable),
         };
-        assert!(refused.is_err(), "a certificate of another authority signs nobody in");
+        assert!(refused.is_err(), "a certificate of another authority, or an old one, signs nobody in");
     }
+}
+
+/// A question that nothing but a certificate signs for, from the client to the node's record of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_asks() {
+    let (dir, analysts) = (tempfile::tempdir().unwrap(), Authority::new().unwrap());
+    fs::create_dir_all(dir.path().join("tls")).unwrap();
+    fs::write(dir.path().join("tls/analysts-ca.pem"), analysts.pem()).unwrap();
+    fs::write(dir.path().join(ACCESS), "client_ca = \"tls/analysts-ca.pem\"\n").unwrap();
+    let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
+    nodes.retain(|node| node.id == "camden");
+    let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract).edit(configured);
+    let federation = builder.start().await.unwrap();
+    let party = analysts.sign(&["grace.analysts.example"]).unwrap();
+    let mut client = FlightSqlServiceClient::new_from_inner(channel(&federation, Some(&party)).await);
+    let info = client.execute(WALLS.to_owned(), None).await.unwrap();
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let batches: Vec<_> = client.do_get(ticket).await.unwrap().try_collect().await.unwrap();
+    assert!(batches.iter().map(RecordBatch::num_rows).sum::<usize>() > 1);
+    let (_, line) = last_asked(&federation, "camden");
+    assert_eq!(line["principal"], "grace.analysts.example");
 }
 
 /// Certificates of nodes must not sign in analysts: one authority for both is a mistake that is found at the start.
