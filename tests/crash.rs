@@ -12,7 +12,8 @@ use std::time::Duration;
 use harness::data::{Scale, Synthetic};
 use harness::federation::{Federation, Line, Policy};
 use jigsaw_proto::aggregate::State;
-use jigsaw_proto::fragment::{Fragment, Measure, Relation};
+use jigsaw_proto::expr::Column;
+use jigsaw_proto::fragment::{Fragment, Join, JoinKind, Measure, Relation};
 use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -37,8 +38,14 @@ async fn in_a_process_of_its_own() {
     jigsaw_node::run(settings, listener, std::future::pending()).await.unwrap();
 }
 
-fn ticket(query: &str) -> Vec<u8> {
-    let input = Relation::Scan { dataset: "property".parse().unwrap(), alias: "t".to_owned() };
+/// A question that takes no time, or one that takes some: every dwelling beside every other with such walls, twice over.
+fn ticket(query: &str, long: bool) -> Vec<u8> {
+    let scan = |alias: &str| Relation::Scan { dataset: "property".parse().unwrap(), alias: alias.to_owned() };
+    let beside = |left: Relation, right: &str| {
+        let on = vec![(Column::new("t", "wall_type"), Column::new(right, "wall_type"))];
+        Relation::Join(Box::new(Join { left, right: scan(right), kind: JoinKind::Inner, on, filter: None }))
+    };
+    let input = if long { beside(beside(scan("t"), "u"), "v") } else { scan("t") };
     let measures = vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }];
     let fragment = Fragment { input, keys: vec![], measures };
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
@@ -71,11 +78,11 @@ async fn line(federation: &Federation, child: &mut Child) -> Line {
 }
 
 /// Asks until the line breaks; the queries that were answered to the end.
-async fn ask(mut line: Line, name: String) -> Vec<String> {
+async fn ask(mut line: Line, name: String, long: bool) -> Vec<String> {
     let mut received = Vec::new();
     for number in 0.. {
         let query = format!("{name}-{number}");
-        match line.ask(ticket(&query)).await {
+        match line.ask(ticket(&query, long)).await {
             Ok(_) => received.push(query),
             Err(_) => break,
         }
@@ -98,7 +105,7 @@ async fn whatever_was_received_is_recorded() {
         let mut callers = Vec::new();
         for caller in 0..CALLERS {
             let line = line(&federation, &mut child).await;
-            callers.push(tokio::spawn(ask(line, format!("q{kill}-{caller}"))));
+            callers.push(tokio::spawn(ask(line, format!("q{kill}-{caller}"), caller == 0)));
         }
         tokio::time::sleep(Duration::from_millis(random.random_range(100..600))).await;
         child.kill().unwrap();

@@ -17,7 +17,7 @@ mod reference;
 mod surface;
 mod visitor;
 
-use visitor::{Value, Visitor};
+use visitor::{Value, Visitor, prepared};
 
 const HOMES: &str = "SELECT COUNT(*) AS homes FROM property";
 
@@ -208,6 +208,24 @@ async fn an_idle_session_ends_and_its_questions_fail_rather_than_change() {
     let refused = ada.ask(HOMES).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     assert!(refused.message().contains("connect again"), "{refused}");
+}
+
+/// Prepared statements and tickets take memory, and go with the time; what is used stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_prepared_or_announced_and_not_used_expires() {
+    let (_dir, builder) = prepare();
+    let federation = builder.edit(with_short_sessions).start().await.unwrap();
+    let mut ada = Visitor::ada(&federation);
+    let (used, idle) = (ada.prepare(HOMES).await.unwrap(), ada.prepare(HOMES).await.unwrap());
+    let ticket = ada.plan(HOMES).await.unwrap().endpoint[0].ticket.clone().unwrap();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert!(ada.announce(prepared(&used)).await.is_ok());
+    }
+    for refused in [ada.announce(prepared(&idle)).await.unwrap_err(), ada.fetch(ticket).await.unwrap_err()] {
+        assert_eq!(refused.code(), Code::NotFound);
+        assert!(refused.message().contains("expired"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ Exit codes:
 
 /// Ask a Jigsaw federation in SQL; without a command, on a terminal, in a shell.
 #[derive(Debug, Parser)]
-#[command(name = "jigsaw", version, term_width = 100, after_help = AFTER, disable_help_subcommand = true)]
+#[command(name = "jigsaw", bin_name = "jigsaw", version, term_width = 100, after_help = AFTER, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// Keep no history of what is typed in the shell
     #[arg(long)]

@@ -88,7 +88,7 @@ impl Service {
         idle: Duration,
         limits: Limits,
     ) -> Self {
-        let (plans, tickets) = (Plans::default(), Tickets::default());
+        let (plans, tickets) = (Plans::default(), Tickets::new(idle));
         let (sessions, pace) = (Sessions::new(idle), Pace::new(limits));
         Self { shared: Proven::new(Shared { engine, access, timeout, plans, tickets, sessions, pace }) }
     }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type, Schema};
 use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::sql::{CommandPreparedStatementQuery, ProstMessageExt};
 use arrow_flight::{FlightDescriptor, HandshakeRequest, Ticket};
 use futures::TryStreamExt as _;
-use prost::Message as _;
 use tonic::{Code, Request, Status};
 
 use super::reference::{command, thrice};
-use super::visitor::{Visitor, descriptor};
+use super::visitor::{Visitor, descriptor, prepared};
 use super::{HOMES, prepare};
 
 /// Expression, type in which every client can read it, native type.
@@ -67,11 +65,6 @@ async fn answers_are_in_types_that_every_client_reads_and_in_others_on_request()
     assert!(refused.message().contains("large") && refused.message().contains("native"), "{refused}");
     ada.headers = vec![("x-jigsaw-wire-types", "native")];
     assert_eq!(ada.ask(large).await.unwrap(), ["18446744073709551615"]);
-}
-
-fn prepared(handle: &[u8]) -> FlightDescriptor {
-    let command = CommandPreparedStatementQuery { prepared_statement_handle: handle.to_vec().into() };
-    FlightDescriptor::new_cmd(command.as_any().encode_to_vec())
 }
 
 /// Sends rows of parameters.

@@ -164,6 +164,22 @@ async fn dropping_the_stream_ends_the_work_too() {
     until_ended(&federation, before).await;
 }
 
+/// gRPC's own header says how long a caller waits, and is kept to without a word of SQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_ends_in_the_time_it_has() {
+    let (_dir, builder) = prepare();
+    let federation = builder.tap(["camden"]).start().await.unwrap();
+    let mut ada = Visitor::ada(&federation);
+    ada.ask(HOMES).await.unwrap();
+    federation.tap("camden").fault(Fault::Stall);
+    let before = ended_at_camden(&federation);
+    ada.headers = vec![("grpc-timeout", "1500m")];
+    let refused = ada.ask(HOMES).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().contains("camden (it did not answer in time)"), "{refused}");
+    until_ended(&federation, before).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_are_of_use_to_their_owner_alone() {
     let (_dir, builder) = prepare();

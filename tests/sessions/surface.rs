@@ -1,6 +1,6 @@
 //! What tools ask before they ask anything: names, columns, flights, actions; and what they are refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{DataType, Schema};
 use arrow_flight::decode::FlightRecordBatchStream;
@@ -67,7 +67,7 @@ async fn what_tools_ask_first_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flights_and_schemas_are_told_and_actions_listed() {
+async fn flights_and_schemas_are_told() {
     let (_dir, builder) = prepare();
     let federation = builder.start().await.unwrap();
     let mut ada = Visitor::ada(&federation);
@@ -97,26 +97,49 @@ async fn flights_and_schemas_are_told_and_actions_listed() {
     let refused = ada.flight().get_flight_info(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied, "rows never leave: {refused}");
 
-    let request = ada.request(Empty {});
-    let listed: Vec<_> =
-        ada.flight().list_actions(request).await.unwrap().into_inner().try_collect().await.unwrap();
-    let listed: Vec<_> = listed.iter().map(|action| action.r#type.as_str()).collect();
-    for action in [
-        "BeginTransaction",
-        "CancelFlightInfo",
-        "CancelQuery",
-        "CloseSession",
-        "CreatePreparedStatement",
-        "GetSessionOptions",
-        "RenewFlightEndpoint",
-        "SetSessionOptions",
-        "jigsaw.progress",
-    ] {
-        assert!(listed.contains(&action), "{action} is not in {listed:?}");
-    }
     let mut nobody = federation.flight();
     assert_eq!(nobody.list_actions(Empty {}).await.unwrap_err().code(), Code::Unauthenticated);
     assert_eq!(nobody.list_flights(Criteria::default()).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_action_that_is_listed_is_known() {
+    let (_dir, builder) = prepare();
+    let federation = builder.start().await.unwrap();
+    let mut ada = Visitor::ada(&federation);
+    let request = ada.request(Empty {});
+    let listed: Vec<_> =
+        ada.flight().list_actions(request).await.unwrap().into_inner().try_collect().await.unwrap();
+    let listed: BTreeSet<_> = listed.iter().map(|action| action.r#type.as_str()).collect();
+    let all = [
+        "BeginSavepoint",
+        "BeginTransaction",
+        "CancelFlightInfo",
+        "CancelQuery",
+        "ClosePreparedStatement",
+        "CloseSession",
+        "CreatePreparedStatement",
+        "CreatePreparedSubstraitPlan",
+        "EndSavepoint",
+        "EndTransaction",
+        "GetSessionOptions",
+        "RenewFlightEndpoint",
+        "SetSessionOptions",
+        "jigsaw.fragments",
+        "jigsaw.progress",
+    ];
+    assert_eq!(listed, all.into());
+    // Without a body, each is at fault for that, or does what needs none, or says that it is known and not done here.
+    for action in all {
+        let Err(refused) = ada.act(action, vec![]).await else { continue };
+        let undone = ["BeginSavepoint", "EndSavepoint", "CreatePreparedSubstraitPlan"].contains(&action)
+            && refused.code() == Code::Unimplemented;
+        assert!(
+            undone || matches!(refused.code(), Code::InvalidArgument | Code::NotFound),
+            "{action}: {refused}"
+        );
+    }
+    assert_eq!(ada.act("jigsaw.dance", vec![]).await.unwrap_err().code(), Code::Unimplemented);
 }
 
 async fn flights(ada: &mut Visitor, criteria: &str) -> Result<BTreeMap<String, Schema>, Status> {

@@ -8,8 +8,8 @@ use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
-    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any, CommandStatementQuery,
-    ProstMessageExt as _,
+    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any,
+    CommandPreparedStatementQuery, CommandStatementQuery, ProstMessageExt as _,
 };
 use arrow_flight::{Action, FlightDescriptor, FlightInfo, Ticket};
 use futures::TryStreamExt as _;
@@ -104,7 +104,12 @@ impl Visitor {
 
     /// Announces a statement.
     pub(super) async fn plan(&mut self, sql: &str) -> Result<FlightInfo, Status> {
-        let response = self.flight.get_flight_info(self.request(descriptor(sql))).await?;
+        self.announce(descriptor(sql)).await
+    }
+
+    /// Announces a question.
+    pub(super) async fn announce(&mut self, question: FlightDescriptor) -> Result<FlightInfo, Status> {
+        let response = self.flight.get_flight_info(self.request(question)).await?;
         self.keep(response.metadata());
         Ok(response.into_inner())
     }
@@ -166,6 +171,12 @@ impl Visitor {
     pub(super) fn flight(&mut self) -> &mut FlightServiceClient<Channel> {
         &mut self.flight
     }
+}
+
+/// The question of a prepared statement.
+pub(super) fn prepared(handle: &[u8]) -> FlightDescriptor {
+    let command = CommandPreparedStatementQuery { prepared_statement_handle: handle.to_vec().into() };
+    FlightDescriptor::new_cmd(command.as_any().encode_to_vec())
 }
 
 pub(super) fn descriptor(sql: &str) -> FlightDescriptor {

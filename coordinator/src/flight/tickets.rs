@@ -15,15 +15,17 @@ use super::following::Lead;
 use crate::dispatch::QueryContext;
 use crate::query::Planned;
 
-/// How long a handle lives without being used.
-const IDLE: Duration = Duration::from_mins(15);
+/// Longest time that a question waits to be fetched.
+const WAITS: Duration = Duration::from_mins(15);
 
 /// Most questions, and most prepared statements, that one analyst may hold at once.
 const MOST: usize = 1000;
 
 /// All handles in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tickets {
+    /// how long a prepared statement lives without being used
+    idle: Duration,
     held: Mutex<Held>,
 }
 
@@ -57,11 +59,17 @@ pub(super) struct Statement {
 }
 
 impl Tickets {
+    /// None yet. A prepared statement lives for `idle` after it was last used, a question that nobody fetches no longer than that.
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { idle, held: Mutex::default() }
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        held.questions.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
-        held.statements.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
+        let waits = WAITS.min(self.idle);
+        held.questions.retain(|_, (_, used)| now.saturating_duration_since(*used) < waits);
+        held.statements.retain(|_, (_, used)| now.saturating_duration_since(*used) < self.idle);
         held.running.retain(|_, (_, context)| context.strong_count() > 0);
         held
     }
@@ -180,10 +188,7 @@ fn few(held: usize) -> Result<(), Status> {
     if held < MOST {
         return Ok(());
     }
-    Err(Status::unavailable(format!(
-        "you hold {MOST} questions or statements: fetch or close some, or wait {} minutes",
-        IDLE.as_secs() / 60
-    )))
+    Err(Status::unavailable(format!("you hold {MOST} questions or statements: fetch or close some")))
 }
 
 /// A question that is no longer there to be followed.
