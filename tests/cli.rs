@@ -18,6 +18,8 @@ const WALLS: &str =
 /// Large boroughs, so that a small sample of London has cells to show.
 const NODES: [&str; 6] = ["barnet", "camden", "croydon", "greenwich", "hackney", "lambeth"];
 
+mod explain;
+
 struct Ran {
     exit: Exit,
     stdout: Vec<u8>,
@@ -70,7 +72,7 @@ async fn a_dry_run_says_what_would_be_asked() {
     let walls = dry(WALLS, &[]).await;
     assert_eq!(walls.exit, Exit::Answered, "{}", walls.stderr);
     for words in
-        ["asked of 6 nodes:", "camden", "leaves out what fewer than 10 people stand behind", "merged here:"]
+        ["asked of 6 nodes:", "camden", "leaves out what fewer than 10 people stand behind", "added up:"]
     {
         assert!(walls.text().contains(words), "{words} is not in:\n{}", walls.text());
     }

@@ -7,7 +7,7 @@ mod session;
 mod statement;
 mod wire;
 
-pub(crate) use explain::{explain, fragments_of};
+pub(crate) use explain::{Explained, explain, fragments_of};
 pub(crate) use lineage::protected_columns;
 pub(crate) use session::session;
 pub(crate) use statement::{Statement, parse};

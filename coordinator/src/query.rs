@@ -34,8 +34,8 @@ use crate::catalogue::{Catalogue, InformationSchema, PUBLIC, ReferenceEntry, Tab
 use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext, Snapshot};
 use crate::plan::{
-    Marking, Statement, WireTypes, explain, fragments_of, parameter_type, parse, protected_columns, session,
-    to_wire, wire_schema,
+    Explained, Marking, Statement, WireTypes, explain, fragments_of, parameter_type, parse,
+    protected_columns, session, to_wire, wire_schema,
 };
 use crate::split::{Asking, FragmentTable, check_units};
 
@@ -137,7 +137,7 @@ impl Engine {
         let values = fitted(&planned.statement, values)?;
         let bound = planned.statement.clone().with_param_values(ParamValues::from(values));
         let bound = bound.map_err(|error| QueryError::planning(&error))?;
-        let explained = matches!(planned.shape, Shape::Known(_));
+        let explained = matches!(planned.shape, Shape::Known(_)).then_some(Explained::Steps);
         self.finish(bound, explained, planned.form, &self.session_now()).await
     }
 
@@ -151,7 +151,7 @@ impl Engine {
     async fn finish(
         &self,
         statement: LogicalPlan,
-        explained: bool,
+        explained: Option<Explained>,
         form: Form,
         session: &SessionState,
     ) -> Result<Planned> {
@@ -164,8 +164,8 @@ impl Engine {
         }
         check_units(&statement)?;
         let split = session.optimize(&statement).map_err(planning)?;
-        if explained {
-            let answer = explain(&split, &self.federation.snapshot()).map_err(planning)?;
+        if let Some(how) = explained {
+            let answer = explain(&split, &self.federation.snapshot(), how).map_err(planning)?;
             let schema = answer.schema();
             let shape = Shape::Known(answer);
             return Ok(Planned { statement, shape, schema, parameters, form, fragments });

@@ -1,5 +1,17 @@
-//! `EXPLAIN`: what is asked of the nodes and what is merged here. It is made of the plan and of what nodes described of
-//! themselves; no value of any row is in it.
+//! `EXPLAIN`: the way of a question from the nodes to its answer, a row for each step. It is made of the plan and of what nodes
+//! described of themselves; no value of any row is in it.
+//!
+//! ```text
+//! asked of 33 nodes │ SELECT … FROM … GROUP BY …     what each node is asked, as it will be sent
+//! ↓ comes back      │ g0 VARCHAR, p0 BIGINT          all that leaves a node, under its policy
+//! ↓ added up        │ sum(p0) AS m0 for each g0      what is done with it here
+//! = answer          │ wall_type, homes
+//! ```
+//!
+//! Where two ways come together, the second stands behind a line. `EXPLAIN VERBOSE` names all nodes and shows the engine's plan.
+
+mod steps;
+mod words;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,15 +27,31 @@ use jigsaw_proto::id::NodeId;
 use crate::dispatch::Snapshot;
 use crate::split::FragmentTable;
 
-/// Two columns, `part` and `plan`: a row for each fragment, then one for the merge.
-pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<RecordBatch> {
-    let row = |release: FragmentTable| {
-        (format!("asked of {}", named(&asked(&release, snapshot))), release.fragment().to_string())
-    };
-    let mut rows: Vec<(String, String)> = fragments_of(plan)?.into_iter().map(row).collect();
-    rows.dedup();
-    let merge = if rows.is_empty() { "answered here" } else { "merged here" };
-    rows.push((merge.to_owned(), plan.display_indent().to_string()));
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Explained {
+    /// the steps
+    Steps,
+    /// the names of all nodes and the engine's plan as well
+    Verbose,
+}
+
+/// A step: its name, and what is done.
+type Step = (String, String);
+
+/// Two columns, `part` and `plan`: a row for each step.
+pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot, how: Explained) -> Result<RecordBatch> {
+    let mut rows = steps::steps(plan, snapshot)?;
+    if how == Explained::Verbose {
+        let mut releases = fragments_of(plan)?;
+        releases.dedup_by_key(|release| release.fragment().to_string());
+        for release in &releases {
+            let (asked, spared) = asked(release, snapshot);
+            rows.push(("nodes asked".to_owned(), listed(&asked)));
+            rows.push(("not asked".to_owned(), listed(&spared)));
+        }
+        rows.push(("engine's plan".to_owned(), plan.display_indent().to_string()));
+    }
     let schema =
         Schema::new(vec![Field::new("part", DataType::Utf8, true), Field::new("plan", DataType::Utf8, true)]);
     let parts = StringArray::from_iter_values(rows.iter().map(|(part, _)| part));
@@ -46,21 +74,28 @@ pub(crate) fn fragments_of(plan: &LogicalPlan) -> Result<Vec<FragmentTable>> {
     Ok(found)
 }
 
-/// The nodes that hold every dataset of the fragment and can have rows for it.
-fn asked<'a>(release: &FragmentTable, snapshot: &'a Snapshot) -> Vec<&'a NodeId> {
+/// The nodes that hold every dataset of the fragment and can have rows for it; and those that hold them and can have none.
+fn asked<'a>(release: &FragmentTable, snapshot: &'a Snapshot) -> (Vec<&'a NodeId>, Vec<&'a NodeId>) {
     let datasets = release.fragment().input.datasets();
     let holds = |node: &&crate::dispatch::NodeView| {
         datasets.iter().all(|name| node.datasets.get(*name).is_some_and(|dataset| dataset.agrees.is_ok()))
-            && release.only().is_none_or(|only| only.contains(&node.id))
     };
-    snapshot.nodes.iter().filter(holds).map(|node| &node.id).collect()
+    let can_have_rows = |id: &&NodeId| release.only().is_none_or(|only| only.contains(*id));
+    snapshot.nodes.iter().filter(holds).map(|node| &node.id).partition(can_have_rows)
 }
 
 /// `33 nodes`, or the names where they are few.
 fn named(nodes: &[&NodeId]) -> String {
     match nodes {
         [] => "no node".to_owned(),
-        few if few.len() <= 3 => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        few if few.len() <= 3 => listed(few),
         many => format!("{} nodes", many.len()),
     }
+}
+
+fn listed(nodes: &[&NodeId]) -> String {
+    if nodes.is_empty() {
+        return "none".to_owned();
+    }
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::Explained;
 use crate::query::QueryError;
 
 /// Longest statement read, in bytes.
@@ -20,7 +21,7 @@ const MAX_SQL_BYTES: usize = 256 * 1024;
 /// A statement, and whether its plan is asked for instead of its answer.
 pub(crate) struct Statement {
     pub(crate) plan: LogicalPlan,
-    pub(crate) explain: bool,
+    pub(crate) explain: Option<Explained>,
 }
 
 /// Parses and resolves one statement.
@@ -52,11 +53,12 @@ pub(crate) async fn parse(sql: &str, session: &SessionState) -> Result<Statement
         }),
         LogicalPlan::Explain(explain) => {
             read_only(&explain.plan)?;
-            Ok(Statement { plan: (*explain.plan).clone(), explain: true })
+            let how = if explain.verbose { Explained::Verbose } else { Explained::Steps };
+            Ok(Statement { plan: (*explain.plan).clone(), explain: Some(how) })
         }
         plan => {
             read_only(&plan)?;
-            Ok(Statement { plan, explain: false })
+            Ok(Statement { plan, explain: None })
         }
     }
 }
