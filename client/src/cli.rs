@@ -9,19 +9,20 @@ mod tests;
 
 const AFTER: &str = "\
 Environment:
-  JIGSAW_PROFILE     a profile that `jigsaw connect` saved, as --profile
-  JIGSAW_SERVER      the coordinator's address, as --server
-  JIGSAW_TOKEN       the access token (never a flag: the process list is public)
-  JIGSAW_TOKEN_FILE  a file holding the token, as --token-file
-  JIGSAW_USER        your name at the coordinator, as --user
-  JIGSAW_PASSWORD_FILE   a file holding your password, as --password-file
-  JIGSAW_PASSWORD    the password itself
-  JIGSAW_CERTIFICATE, JIGSAW_KEY  a client certificate and its key, as --certificate, --key
-  JIGSAW_IDENTITY    a file with your own key, as --identity
+  JIGSAW_PROFILE         a profile that `jigsaw connect` saved, as --profile
+  JIGSAW_SERVER          the coordinator's address, as --server
+  JIGSAW_TOKEN           the access token (never a flag: the process list is public)
+  JIGSAW_TOKEN_FILE      a file holding the token, as --token-file
+  JIGSAW_USER            your name at the coordinator, as --user
+  JIGSAW_PASSWORD        your password (never a flag either)
+  JIGSAW_PASSWORD_FILE   a file holding the password, as --password-file
+  JIGSAW_CERTIFICATE     a file with your client certificate, as --certificate
+  JIGSAW_KEY             a file with its private key, as --key
+  JIGSAW_IDENTITY        a file with your own key, as --identity
   JIGSAW_ASSERTION_FILE  a file with a token for nodes, as --assertion-file
-  JIGSAW_CA          certificates to trust, as --ca
-  NO_COLOR           no colour and no dimmed text
-  PAGER              shows what is taller than the screen in the shell
+  JIGSAW_CA              certificates to trust, as --ca
+  NO_COLOR               no colour and no dimmed text
+  PAGER                  shows what is taller than the screen in the shell
 
 Exit codes:
   0 answered   1 wrong SQL or failed query   2 usage   3 connection or sign-in

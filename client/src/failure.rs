@@ -8,6 +8,15 @@ use tonic::{Code, Status};
 use crate::credentials::Shown;
 use crate::surroundings::{Surroundings, printable};
 
+/// What the layers below say of a connection that is no more.
+const LOST: [&str; 5] = [
+    "received fatal alert",
+    "operation was canceled",
+    "connection closed",
+    "connection reset",
+    "broken pipe",
+];
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -61,6 +70,9 @@ pub(crate) enum Failure {
     /// Whoever asks is not signed in.
     #[error("{}", unaccepted(message, shown))]
     Unaccepted { message: String, shown: Shown },
+    /// The server, or something on the way, ended the connection.
+    #[error("the connection to the server was lost: {cause}{}", hint(*certificate))]
+    Lost { cause: String, certificate: bool },
     #[error("{message}")]
     Query { exit: Exit, message: String, query_id: Option<String> },
     #[error("cannot write the answer")]
@@ -85,6 +97,7 @@ impl Failure {
     pub(crate) fn to(self, shown: &Shown) -> Self {
         match self {
             Self::Unaccepted { message, .. } => Self::Unaccepted { message, shown: shown.clone() },
+            Self::Lost { cause, .. } => Self::Lost { cause, certificate: *shown == Shown::Certificate },
             other => other,
         }
     }
@@ -92,7 +105,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Arguments { .. } | Self::Usage { .. } => Exit::Usage,
-            Self::Connection { .. } | Self::Unaccepted { .. } => Exit::Connection,
+            Self::Connection { .. } | Self::Unaccepted { .. } | Self::Lost { .. } => Exit::Connection,
             Self::Query { exit, .. } => *exit,
             Self::Write { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Answered,
             Self::Write { .. } => Exit::Failed,
@@ -123,6 +136,30 @@ pub(crate) fn signed_out(status: &Status) -> bool {
     status.code() == Code::Unauthenticated && !status.message().starts_with("the session is not known")
 }
 
+/// Why there is no connection any more, if that is what a status is about: a status that the server sent has no source.
+///
+/// A server that does not like a certificate ends the connection when it has begun, so that the first request meets its end.
+fn lost(status: &Status) -> Option<String> {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if LOST.iter().any(|words| text.contains(words)) {
+            return Some(text);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What else to look at.
+fn hint(certificate: bool) -> &'static str {
+    if certificate {
+        "; is the client certificate (--certificate) of an authority that the server trusts?"
+    } else {
+        ""
+    }
+}
+
 /// What to say of a sign that was not accepted.
 fn unaccepted(message: &str, shown: &Shown) -> String {
     match shown {
@@ -149,6 +186,9 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let text = |name| status.metadata().get(name).and_then(|value| value.to_str().ok());
         let message = status.message();
+        if let Some(cause) = lost(&status) {
+            return Self::Lost { cause, certificate: false };
+        }
         let exit = match (status.code(), text("x-jigsaw-code")) {
             (Code::Unauthenticated, _) if !signed_out(&status) => {
                 return Self::Connection { message: message.to_owned() };

@@ -209,7 +209,11 @@ impl Shell<'_> {
                 pager::show(text.into_bytes(), self.state.pager, around).await
             }
             Command::Functions => {
-                let text = self.names.read().unwrap_or_else(PoisonError::into_inner).functions_text();
+                around.terminal = Terminal::of_process();
+                let text = {
+                    let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+                    names.functions_text(around.terminal.width.into())
+                };
                 pager::show(text.into_bytes(), self.state.pager, around).await
             }
             Command::Explain(sql) => {

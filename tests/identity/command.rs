@@ -49,7 +49,7 @@ async fn the_command_signs_in_with_a_password() {
     let file = file.to_str().unwrap();
     let (bob, password) = (("JIGSAW_USER", "bob"), ("JIGSAW_PASSWORD", PASSWORD));
     // The purpose and the name are in the audit log of the nodes: who asks is bob, and not the file's analyst.
-    let sql = "SELECT wall_type, COUNT(*) FROM property GROUP BY wall_type";
+    let sql = "SELECT node, COUNT(*) FROM env_site GROUP BY node";
     let asked = ["query", sql, "--user", "bob", "--password-file", file];
     let ran = jigsaw(&federation, &[], &asked).await;
     assert_eq!(ran.exit, Exit::Answered, "{}", ran.stderr);
@@ -104,7 +104,7 @@ async fn the_command_signs_in_with_a_certificate() {
     let carol = analysts.sign(&["carol"]).unwrap();
     let [certificate, key] = written(&carol, "carol");
     let both = secret(dir.path(), "both.pem", &format!("{}{}", carol.certificate, carol.key));
-    let sql = "SELECT wall_type, COUNT(*) FROM property GROUP BY wall_type";
+    let sql = "SELECT node, COUNT(*) FROM env_site GROUP BY node";
     let ran = jigsaw(&federation, &[], &["query", sql, "--certificate", &certificate, "--key", &key]).await;
     assert_eq!(ran.exit, Exit::Answered, "{}", ran.stderr);
     let log = federation.audit("camden");
@@ -131,7 +131,11 @@ async fn the_command_signs_in_with_a_certificate() {
     let [stranger, strange_key] = written(&strangers.sign(&["carol"]).unwrap(), "stranger");
     let [two, two_key] = written(&analysts.sign(&["carol", "ada"]).unwrap(), "two");
     for (args, exit, words) in [
-        (&["--certificate", &stranger, "--key", &strange_key][..], Exit::Connection, "certificate"),
+        (
+            &["--certificate", &stranger, "--key", &strange_key][..],
+            Exit::Connection,
+            "is the client certificate (--certificate) of an authority that the server trusts?",
+        ),
         (
             &["--certificate", &two, "--key", &two_key],
             Exit::Connection,

@@ -65,11 +65,12 @@ async fn the_catalogue_has_its_screens() {
 async fn a_plan_is_shown_for_the_statement_given_or_the_last_one() {
     let (dir, federation) = federation().await;
     let mut shell = open(&federation, &dir.path().join("home"), (60, 120));
+    let before = federation.audit("camden").len();
     shell.clear();
     shell.enter("\\explain");
     shell.wait_for("nothing was asked yet: write the statement behind the command");
     expect(&mut shell, &federation, "explain", &format!("\\explain {COUNT};"), " rows ·");
-    assert_eq!(federation.audit("camden").len(), 0, "a plan asks nobody");
+    assert_eq!(federation.audit("camden").len(), before, "a plan asks nobody");
     let given = fs::read_to_string(super::golden("explain")).unwrap();
     shell.enter(&format!("{COUNT};"));
     shell.wait_for("6 of 6 nodes answered");
@@ -171,14 +172,14 @@ async fn the_last_statement_is_asked_again_until_it_is_interrupted() {
     shell.wait_for("6 of 6 nodes answered");
     shell.clear();
     shell.enter("\\watch 3600");
-    shell.wait_for("6 of 6 nodes answered");
+    shell.wait_for("6 rows · ");
     shell.keys("\x03");
     shell.wait_prompt();
     expect_screen("watch", &shell, &federation);
     shell.clear();
     let before = federation.audit("camden").len();
     shell.enter("\\watch 1");
-    let answers = |shell: &Terminal| shell.screen().matches("6 of 6 nodes answered").count();
+    let answers = |shell: &Terminal| shell.screen().matches("6 rows · ").count();
     let patience = std::time::Instant::now();
     while answers(&shell) < 2 {
         assert!(patience.elapsed().as_secs() < 60, "it is not asked again: {}", shell.screen());
@@ -214,4 +215,31 @@ async fn a_purpose_is_shown_set_and_taken_back() {
     shell.clear();
     shell.enter("\\unset purpose");
     shell.wait_for("purpose       none\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tab_completes_what_can_stand_there() {
+    let (dir, federation) = federation().await;
+    let mut shell = open(&federation, &dir.path().join("home"), (40, 100));
+    for (typed, completed) in [
+        ("\\pol\t prop\t", "jigsaw> \\policy property"),
+        ("\\d rough\t", "jigsaw> \\d rough_sleeping_contact"),
+        ("\\format ndj\t", "jigsaw> \\format ndjson"),
+        ("select wall_t\t fro\t prop\t", "jigsaw> select wall_type from property"),
+        ("SELECT character_l\t", "jigsaw> SELECT character_length"),
+        ("SELECT stddev_p\t", "jigsaw> SELECT stddev_pop"),
+        ("DESCRIBE ref_nei\t", "jigsaw> DESCRIBE ref_neighbour"),
+    ] {
+        shell.clear();
+        shell.keys(typed);
+        shell.wait_for(completed);
+        shell.interrupt();
+    }
+    // What is open is listed.
+    shell.clear();
+    shell.keys("\\d ref_\t\t");
+    shell.wait_for("ref_school");
+    let screen = shell.screen();
+    assert!(["ref_borough", "ref_neighbour"].iter().all(|name| screen.contains(name)), "{screen}");
+    shell.interrupt();
 }

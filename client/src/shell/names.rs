@@ -83,16 +83,46 @@ impl Names {
         format!("{} datasets, {columns} columns, {} functions", self.datasets.len(), self.functions.len())
     }
 
-    /// The functions, for a reader.
-    pub(super) fn functions_text(&self) -> String {
-        let functions =
-            if self.functions.is_empty() { "not loaded yet".to_owned() } else { self.functions.join(" ") };
-        format!(
-            "functions:                {functions}\naggregates and windows:   {}\n\
-             Where each may be used is in the coordinator's README; \\explain says it of a statement.\n",
-            AGGREGATES.join(" ")
-        )
+    /// The functions, for a reader with a screen that wide.
+    pub(super) fn functions_text(&self, width: usize) -> String {
+        let functions: Vec<&str> = match self.functions.as_slice() {
+            [] => vec!["not loaded yet: \\refresh loads them"],
+            functions => functions.iter().map(String::as_str).collect(),
+        };
+        [
+            listed("functions:", functions, width),
+            listed("aggregates and windows:", AGGREGATES.to_vec(), width),
+            listed(
+                "",
+                "Where each may be used is in the coordinator's README; \\explain says it of a statement."
+                    .split(' ')
+                    .collect(),
+                width,
+            ),
+        ]
+        .concat()
     }
+}
+
+/// Words behind a heading, on as many lines as they need; no word is cut.
+fn listed(heading: &str, words: Vec<&str>, width: usize) -> String {
+    let margin = if heading.is_empty() { 0 } else { 26 };
+    let mut text = format!("{heading:<margin$}");
+    let mut at = margin;
+    for word in words {
+        let length = word.chars().count();
+        if at > margin && at + 1 + length > width {
+            text = text.trim_end().to_owned() + "\n" + &" ".repeat(margin);
+            at = margin;
+        }
+        if at > margin {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(word);
+        at += length;
+    }
+    text + "\n"
 }
 
 /// Names go to the terminal as they are; one with an escape sequence is not for it.

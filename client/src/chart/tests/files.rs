@@ -88,7 +88,7 @@ fn a_file_of_lines_has_a_line_for_each_run_of_figures() {
     let pixels = pixels(Chart::Line, &batch);
     assert_eq!((pixels.width(), pixels.height()), (1720, 940));
     assert!(count(&pixels, Colour::Series(0)) > 1000, "the line is drawn");
-    let empty = super::answer(&["a", "b"], &[None, None]);
+    let empty = answer(&["a", "b"], &[None, None]);
     let without = count(&self::pixels(Chart::Line, &empty), Colour::Series(0));
     assert!(without < 400, "only the key is drawn where all is withheld: {without}");
 }
