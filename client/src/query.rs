@@ -100,7 +100,13 @@ pub(crate) async fn write(
         file.keep()?;
     }
     let complete = started.elapsed();
-    let closing = Closing { notes: &notes, rendered: &rendered, query_id: &query_id, elapsed: complete };
+    let closing = Closing {
+        notes: &notes,
+        rendered: &rendered,
+        query_id: &query_id,
+        elapsed: complete,
+        width: around.terminal.stderr.then_some(around.terminal.width),
+    };
     let mut said = Vec::new();
     closing.write(&mut said)?;
     let times = Times { planned: planned - started, answered: first - started, complete };

@@ -9,6 +9,7 @@ use crate::command::Ask;
 use crate::connect::Session;
 use crate::failure::Failure;
 use crate::query;
+use crate::surroundings::folded;
 
 const COLUMNS: &str = "SELECT dataset, \"column\" FROM system.columns ORDER BY dataset, position";
 
@@ -85,44 +86,19 @@ impl Names {
 
     /// The functions, for a reader with a screen that wide.
     pub(super) fn functions_text(&self, width: usize) -> String {
-        let functions: Vec<&str> = match self.functions.as_slice() {
-            [] => vec!["not loaded yet: \\refresh loads them"],
-            functions => functions.iter().map(String::as_str).collect(),
+        let functions = match self.functions.as_slice() {
+            [] => "not loaded yet: \\refresh loads them".to_owned(),
+            functions => functions.join(" "),
         };
+        let more = "Where each may be used is in the coordinator's README; \\explain says it of a statement.";
         [
-            listed("functions:", functions, width),
-            listed("aggregates and windows:", AGGREGATES.to_vec(), width),
-            listed(
-                "",
-                "Where each may be used is in the coordinator's README; \\explain says it of a statement."
-                    .split(' ')
-                    .collect(),
-                width,
-            ),
+            folded("functions:                ", &functions, width),
+            folded("aggregates and windows:   ", &AGGREGATES.join(" "), width),
+            folded("", more, width),
         ]
+        .map(|text| text + "\n")
         .concat()
     }
-}
-
-/// Words behind a heading, on as many lines as they need; no word is cut.
-fn listed(heading: &str, words: Vec<&str>, width: usize) -> String {
-    let margin = if heading.is_empty() { 0 } else { 26 };
-    let mut text = format!("{heading:<margin$}");
-    let mut at = margin;
-    for word in words {
-        let length = word.chars().count();
-        if at > margin && at + 1 + length > width {
-            text = text.trim_end().to_owned() + "\n" + &" ".repeat(margin);
-            at = margin;
-        }
-        if at > margin {
-            text.push(' ');
-            at += 1;
-        }
-        text.push_str(word);
-        at += length;
-    }
-    text + "\n"
 }
 
 /// Names go to the terminal as they are; one with an escape sequence is not for it.
