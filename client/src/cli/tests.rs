@@ -15,6 +15,7 @@ fn help_reads_as_agreed() {
         ("describe", include_str!("help/describe.txt")),
         ("nodes", include_str!("help/nodes.txt")),
         ("identity", include_str!("help/identity.txt")),
+        ("dpop", include_str!("help/dpop.txt")),
         ("explain", include_str!("help/explain.txt")),
         ("connect", include_str!("help/connect.txt")),
         ("completions", include_str!("help/completions.txt")),
