@@ -99,7 +99,7 @@ fn expect_figures(kind: &str, drawn: &str, svg: &str, rows: &[(String, String)])
             for (short, (_, homes)) in ["Bnt", "Cam", "Cro", "Gre", "Hac", "Lam"].iter().zip(rows) {
                 assert!(drawn.contains(short), "{short}: {drawn}");
                 let place = svg.find(&format!(">{short}</text>")).unwrap();
-                let next = svg[place..].lines().nth(1).unwrap();
+                let next = svg.get(place..).unwrap().lines().nth(1).unwrap();
                 assert!(next.contains(&format!(">{homes}</text>")), "{short} has {homes}: {next}");
             }
             let absent = drawn.split_whitespace().filter(|word| *word == "-").count();

@@ -32,10 +32,8 @@ fn width(points: &Points) -> f64 {
 
 /// All texts of a picture, in order.
 fn texts(svg: &str) -> Vec<&str> {
-    let inner =
-        |line: &'_ str| -> Option<(usize, usize)> { Some((line.find('>')? + 1, line.rfind("</text>")?)) };
-    let lines = svg.lines().filter(|line| line.starts_with("<text "));
-    lines.filter_map(|line| inner(line).map(|(from, to)| &line[from..to])).collect()
+    let lines = svg.lines().filter_map(|line| line.strip_prefix("<text ")?.strip_suffix("</text>"));
+    lines.filter_map(|line| line.split_once('>')).map(|(_, text)| text).collect()
 }
 
 fn pixels(chart: Chart, batch: &arrow::array::RecordBatch) -> Pixmap {
