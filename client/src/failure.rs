@@ -143,7 +143,8 @@ fn lost(status: &Status) -> Option<String> {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
         let text = error.to_string();
-        if LOST.iter().any(|words| text.contains(words)) {
+        let lower = text.to_lowercase();
+        if LOST.iter().any(|words| lower.contains(words)) {
             return Some(text);
         }
         cause = error.source();
