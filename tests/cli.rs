@@ -1,6 +1,8 @@
 //! The command `jigsaw` against a live federation: formats, exit codes, what goes where.
 #![cfg(test)]
 
+mod charts;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::Cursor;

@@ -13,9 +13,10 @@ use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use tempfile::TempDir;
 
 mod bound;
+mod command;
 mod provider;
 mod signed;
-mod signing_in;
+pub(crate) mod signing_in;
 mod tokens;
 
 const WALLS: &str = "SELECT wall_type, COUNT(*) AS homes FROM property GROUP BY wall_type";

@@ -5,6 +5,8 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod screens;
+mod signing_in;
 mod terminal;
 
 use std::fs;
@@ -23,10 +25,15 @@ const COUNT: &str = "SELECT node, COUNT(*) AS homes FROM property GROUP BY node 
 const WRONG: &str = "0123456789abcdef0123456789abcdef";
 
 async fn federation() -> (TempDir, Federation) {
+    federation_with(|_| {}).await
+}
+
+/// One whose configurations are edited before it starts.
+async fn federation_with(edit: fn(&Path)) -> (TempDir, Federation) {
     let dir = tempfile::tempdir().unwrap();
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
     nodes.retain(|node| NODES.contains(&node.id.as_str()));
-    let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract).tap(["camden"]);
+    let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract).tap(["camden"]).edit(edit);
     (dir, builder.start().await.unwrap())
 }
 

@@ -9,15 +9,20 @@ mod tests;
 
 const AFTER: &str = "\
 Environment:
-  JIGSAW_PROFILE     a profile that `jigsaw connect` saved, as --profile
-  JIGSAW_SERVER      the coordinator's address, as --server
-  JIGSAW_TOKEN       the access token (never a flag: the process list is public)
-  JIGSAW_TOKEN_FILE  a file holding the token, as --token-file
-  JIGSAW_IDENTITY    a file with your own key, as --identity
+  JIGSAW_PROFILE         a profile that `jigsaw connect` saved, as --profile
+  JIGSAW_SERVER          the coordinator's address, as --server
+  JIGSAW_TOKEN           the access token (never a flag: the process list is public)
+  JIGSAW_TOKEN_FILE      a file holding the token, as --token-file
+  JIGSAW_USER            your name at the coordinator, as --user
+  JIGSAW_PASSWORD        your password (never a flag either)
+  JIGSAW_PASSWORD_FILE   a file holding the password, as --password-file
+  JIGSAW_CERTIFICATE     a file with your client certificate, as --certificate
+  JIGSAW_KEY             a file with its private key, as --key
+  JIGSAW_IDENTITY        a file with your own key, as --identity
   JIGSAW_ASSERTION_FILE  a file with a token for nodes, as --assertion-file
-  JIGSAW_CA          certificates to trust, as --ca
-  NO_COLOR           no colour and no dimmed text
-  PAGER              shows what is taller than the screen in the shell
+  JIGSAW_CA              certificates to trust, as --ca
+  NO_COLOR               no colour and no dimmed text
+  PAGER                  shows what is taller than the screen in the shell
 
 Exit codes:
   0 answered   1 wrong SQL or failed query   2 usage   3 connection or sign-in
@@ -54,8 +59,24 @@ pub(crate) struct Connection {
     )]
     pub(crate) server: Option<String>,
     /// Read the access token from this file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "user")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Sign in with this name and a password, which is asked for if no file or variable has it
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Read the password from the first line of this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Sign in with the client certificate in this PEM file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Read the certificate's private key from this PEM file [default: that of --certificate]"
+    )]
+    pub(crate) key: Option<PathBuf>,
     /// Sign what nodes are asked with the key in this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
@@ -127,6 +148,9 @@ pub(crate) struct Connect {
     /// Why you will ask; sent with every question
     #[arg(long, value_name = "TEXT")]
     pub(crate) purpose: Option<String>,
+    /// Save the password as well, in the profile's file, which only you can read
+    #[arg(long)]
+    pub(crate) save_password: bool,
 }
 
 #[derive(Args, Debug)]

@@ -123,22 +123,48 @@ pub(crate) async fn perform(work: Work, around: &mut Surroundings<'_>) -> Result
     match work {
         Work::Done => Ok(()),
         Work::SignOn(wanted, flags) => sign_on::sign_on(&wanted, &flags, around).await,
-        Work::Shell(settings, options) => shell::run(&settings, options, around).await,
-        Work::Ask(settings, statements, ask) => {
-            let mut session = connect(&settings).await?;
-            for statement in &statements {
-                query::answer(&mut session, &ask, statement, around).await?;
-            }
-            Ok(())
+        Work::Shell(mut settings, options) => {
+            settings.credentials.complete(around).await?;
+            let shown = settings.credentials.shown();
+            shell::run(&settings, options, around).await.map_err(|failure| failure.to(&shown))
         }
-        Work::DryRun(settings, statements, ask) => {
-            let mut session = connect(&settings).await?;
-            for statement in &statements {
-                dry_run::show(&mut session, &ask, statement, around).await?;
-            }
-            Ok(())
+        Work::Ask(mut settings, statements, ask) => {
+            settings.credentials.complete(around).await?;
+            let shown = settings.credentials.shown();
+            answer(&settings, &statements, &ask, around).await.map_err(|failure| failure.to(&shown))
+        }
+        Work::DryRun(mut settings, statements, ask) => {
+            settings.credentials.complete(around).await?;
+            let shown = settings.credentials.shown();
+            rehearse(&settings, &statements, &ask, around).await.map_err(|failure| failure.to(&shown))
         }
     }
+}
+
+async fn answer(
+    settings: &Settings,
+    statements: &[String],
+    ask: &Ask,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Failure> {
+    let mut session = connect(settings).await?;
+    for statement in statements {
+        query::answer(&mut session, ask, statement, around).await?;
+    }
+    Ok(())
+}
+
+async fn rehearse(
+    settings: &Settings,
+    statements: &[String],
+    ask: &Ask,
+    around: &mut Surroundings<'_>,
+) -> Result<(), Failure> {
+    let mut session = connect(settings).await?;
+    for statement in statements {
+        dry_run::show(&mut session, ask, statement, around).await?;
+    }
+    Ok(())
 }
 
 /// What there is to know of a dataset's columns, and what to say if there is no such dataset.

@@ -3,11 +3,14 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use arrow_flight::HandshakeRequest;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use tonic::Request;
+use futures::stream;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
 
+use crate::credentials::{Header, basic, bearer};
 use crate::failure::Failure;
 use crate::settings::{Proof, Settings};
 
@@ -23,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) flight: FlightServiceClient<Channel>,
     pub(crate) proof: Proof,
     authorization: Option<MetadataValue<Ascii>>,
+    /// User and password, for when what they were exchanged for is no longer good.
+    password: Option<MetadataValue<Ascii>>,
     cookie: Option<MetadataValue<Ascii>>,
 }
 
@@ -51,13 +56,43 @@ impl Session {
         }
     }
 
+    /// Signs in with user and password, if that is the way; whether it is.
+    pub(crate) async fn sign_in(&mut self) -> Result<bool, Failure> {
+        let Some(header) = self.password.clone() else { return Ok(false) };
+        let mut request = Request::new(stream::iter([HandshakeRequest::default()]));
+        request.metadata_mut().insert("authorization", header);
+        let answer = self.flight.handshake(request).await.map_err(not_signed_in)?;
+        let token = answer.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        let token = token.and_then(|value| value.split_once(' '));
+        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = token.and_then(|(_, token)| bearer(token).ok());
+        self.authorization = Some(token.ok_or_else(|| {
+            Failure::Connection {
+                message:
+                    "the server takes the password and gives no token for it: is it a Jigsaw coordinator?"
+                        .to_owned(),
+            }
+        })?);
+        Ok(true)
+    }
+
     /// Forgets the session; whether there was one.
     pub(crate) fn forget(&mut self) -> bool {
         self.cookie.take().is_some()
     }
 }
 
-/// Opens the connection; the first request shows whether the token is good.
+/// Why signing in failed. The connection is there, and the question has not been asked.
+fn not_signed_in(status: Status) -> Failure {
+    let message = match status.code() {
+        Code::Unauthenticated => return Failure::from(status),
+        Code::Unimplemented => "the server signs nobody in with a password".to_owned(),
+        _ => format!("signing in failed: {}", status.message()),
+    };
+    Failure::Connection { message }
+}
+
+/// Opens the connection and signs in; the first request shows whether a token is good.
 pub(crate) async fn connect(settings: &Settings) -> Result<Session, Failure> {
     let server = &settings.server;
     let wrong = |error: tonic::transport::Error| Failure::Connection {
@@ -74,17 +109,35 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Session, Failure> {
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
     if let Some(ca) = &settings.ca {
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
-        endpoint = endpoint.tls_config(tls).map_err(wrong)?;
+        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+        if let Some(own) = &settings.credentials.certificate {
+            tls = tls.identity(own.identity.clone());
+        }
+        endpoint = endpoint.tls_config(tls).map_err(|error| unfit(settings, &error))?;
     }
     let channel = endpoint.connect().await.map_err(wrong)?;
     let flight = FlightServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-    Ok(Session {
-        flight,
-        proof: settings.proof.clone(),
-        authorization: settings.authorization.clone(),
-        cookie: None,
-    })
+    let (authorization, password) = match &settings.credentials.header {
+        Header::Nothing => (None, None),
+        Header::Bearer(token) => (Some(token.clone()), None),
+        Header::Password { user, password } => {
+            (None, Some(basic(user, password.as_deref().unwrap_or_default())?))
+        }
+    };
+    let mut session =
+        Session { flight, proof: settings.proof.clone(), authorization, password, cookie: None };
+    session.sign_in().await?;
+    Ok(session)
+}
+
+/// Why certificates cannot be used.
+fn unfit(settings: &Settings, error: &tonic::transport::Error) -> Failure {
+    let what = match (&settings.credentials.certificate, &settings.ca_file) {
+        (Some(own), _) => format!("the client certificate in {} and its key", own.file.display()),
+        (None, Some(file)) => format!("the certificates in {}", file.display()),
+        (None, None) => "the certificates".to_owned(),
+    };
+    Failure::usage(format!("{what} cannot be used: {}", cause(error)))
 }
 
 /// The innermost cause: the layers above it only say "transport error".

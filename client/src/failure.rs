@@ -5,7 +5,17 @@ use std::process::ExitCode;
 
 use tonic::{Code, Status};
 
+use crate::credentials::Shown;
 use crate::surroundings::{Surroundings, printable};
+
+/// What the layers below say of a connection that is no more.
+const LOST: [&str; 5] = [
+    "received fatal alert",
+    "operation was canceled",
+    "connection closed",
+    "connection reset",
+    "broken pipe",
+];
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +67,12 @@ pub(crate) enum Failure {
     Usage { message: String },
     #[error("{message}")]
     Connection { message: String },
+    /// Whoever asks is not signed in.
+    #[error("{}", unaccepted(message, shown))]
+    Unaccepted { message: String, shown: Shown },
+    /// The server, or something on the way, ended the connection.
+    #[error("the connection to the server was lost: {cause}{}", hint(*certificate))]
+    Lost { cause: String, certificate: bool },
     #[error("{message}")]
     Query { exit: Exit, message: String, query_id: Option<String> },
     #[error("cannot write the answer")]
@@ -77,10 +93,19 @@ impl Failure {
         Self::Query { exit: Exit::Failed, message: message.into(), query_id: None }
     }
 
+    /// The same, told to somebody who has shown this.
+    pub(crate) fn to(self, shown: &Shown) -> Self {
+        match self {
+            Self::Unaccepted { message, .. } => Self::Unaccepted { message, shown: shown.clone() },
+            Self::Lost { cause, .. } => Self::Lost { cause, certificate: *shown == Shown::Certificate },
+            other => other,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Arguments { .. } | Self::Usage { .. } => Exit::Usage,
-            Self::Connection { .. } => Exit::Connection,
+            Self::Connection { .. } | Self::Unaccepted { .. } | Self::Lost { .. } => Exit::Connection,
             Self::Query { exit, .. } => *exit,
             Self::Write { source } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Answered,
             Self::Write { .. } => Exit::Failed,
@@ -106,6 +131,52 @@ impl Failure {
     }
 }
 
+/// The server does not know who asks; a session of `SET` that it does not know is something else.
+pub(crate) fn signed_out(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated && !status.message().starts_with("the session is not known")
+}
+
+/// Why there is no connection any more, if that is what a status is about: a status that the server sent has no source.
+///
+/// A server that does not like a certificate ends the connection when it has begun, so that the first request meets its end.
+fn lost(status: &Status) -> Option<String> {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        let lower = text.to_lowercase();
+        if LOST.iter().any(|words| lower.contains(words)) {
+            return Some(text);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What else to look at.
+fn hint(certificate: bool) -> &'static str {
+    if certificate {
+        "; is the client certificate (--certificate) of an authority that the server trusts?"
+    } else {
+        ""
+    }
+}
+
+/// What to say of a sign that was not accepted.
+fn unaccepted(message: &str, shown: &Shown) -> String {
+    match shown {
+        Shown::Token => {
+            format!("the server does not accept this token: {message}; check JIGSAW_TOKEN or --token-file")
+        }
+        Shown::User(user) => format!("the server does not sign in {user:?}: {message}; check both"),
+        Shown::Certificate => format!(
+            "the server does not accept this certificate: {message}; check --certificate, or sign in by other means"
+        ),
+        Shown::Nothing => format!(
+            "the server does not answer unknown people: {message}; name a token (--token-file), a user (--user) or a certificate (--certificate)"
+        ),
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(source: io::Error) -> Self {
         Self::Write { source }
@@ -116,15 +187,15 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let text = |name| status.metadata().get(name).and_then(|value| value.to_str().ok());
         let message = status.message();
+        if let Some(cause) = lost(&status) {
+            return Self::Lost { cause, certificate: false };
+        }
         let exit = match (status.code(), text("x-jigsaw-code")) {
-            (Code::Unauthenticated, _) if message.starts_with("the session is not known") => {
+            (Code::Unauthenticated, _) if !signed_out(&status) => {
                 return Self::Connection { message: message.to_owned() };
             }
             (Code::Unauthenticated, _) => {
-                let message = format!(
-                    "the server does not accept this token: {message}; check JIGSAW_TOKEN or --token-file"
-                );
-                return Self::Connection { message };
+                return Self::Unaccepted { message: message.to_owned(), shown: Shown::default() };
             }
             (_, Some("refused")) | (Code::PermissionDenied, None) => Exit::Refused,
             (_, Some("incomplete")) => Exit::Incomplete,

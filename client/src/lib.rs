@@ -5,7 +5,8 @@
 //! [`run`] is the whole command. It takes arguments, streams, terminal facts and environment from its caller, so
 //! that tests drive it exactly as the binary does. In order of use:
 //!
-//! 1. `cli` – flags and help; `profiles`, `settings` – flags, environment and profile to a checked connection
+//! 1. `cli` – flags and help; `profiles`, `settings` – flags, environment and profile to a checked connection;
+//!    `credentials` – token, password or certificate
 //! 2. `statement` – the text to run, cut into statements
 //! 3. `connect` – one gRPC channel; `identity`, `proving` – what the analyst signs; `query` – one statement: plan, stream, progress
 //! 4. `render` – an answer as table, CSV, JSON, Parquet or Arrow; `chart` – as a picture; `output` – where it goes
@@ -16,6 +17,7 @@ mod chart;
 mod cli;
 mod command;
 mod connect;
+mod credentials;
 mod dry_run;
 mod failure;
 mod identity;

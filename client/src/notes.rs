@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::render::Rendered;
-use crate::surroundings::printable;
+use crate::surroundings::{folded, printable};
 
 /// The notes in the last message of an answer.
 #[derive(Debug, Deserialize)]
@@ -32,15 +32,21 @@ pub(crate) struct Closing<'a> {
     pub(crate) rendered: &'a Rendered,
     pub(crate) query_id: &'a str,
     pub(crate) elapsed: Duration,
+    /// How wide the screen is that it is said on, if it is one.
+    pub(crate) width: Option<u16>,
 }
 
 impl Closing<'_> {
     /// Writes footnotes and summary.
     pub(crate) fn write(&self, stderr: &mut dyn Write) -> io::Result<()> {
         for (number, footnote) in (1..).zip(self.footnotes()) {
-            writeln!(stderr, "[{number}] {}", printable(&footnote))?;
+            writeln!(stderr, "{}", self.fit(&format!("[{number}] "), &footnote))?;
         }
-        writeln!(stderr, "{}", printable(&self.summary()))
+        writeln!(stderr, "{}", self.fit("", &self.summary()))
+    }
+
+    fn fit(&self, head: &str, text: &str) -> String {
+        folded(head, &printable(text), self.width.map_or(usize::MAX, usize::from))
     }
 
     fn footnotes(&self) -> Vec<String> {

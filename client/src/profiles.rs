@@ -1,6 +1,6 @@
 //! Profiles: connections by name, in a file that its owner alone can read.
 //!
-//! A profile's token and certificates are for the profile's own server. They are not used when flags or environment name
+//! A profile's secrets and certificates are for the profile's own server. They are not used when flags or environment name
 //! another one: a token that is sent to the wrong server is a stolen token.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::surroundings::Surroundings;
 /// The profile that is used when none is named, if there is one.
 pub(crate) const DEFAULT: &str = "default";
 
-/// One connection. Not `Debug`: it may hold the token.
+/// One connection. Not `Debug`: it may hold secrets.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
@@ -26,6 +26,16 @@ pub(crate) struct Profile {
     pub(crate) token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,23 +138,29 @@ fn read(file: &Path) -> Result<Profiles, Failure> {
     for name in profiles.profile.keys() {
         check_name(name)?;
     }
-    if profiles.profile.values().any(|profile| profile.token.is_some()) && seen_by_others(file) {
-        return Err(wrong(
-            &"it holds a token and others can read it: chmod 600, and have the token replaced",
-        ));
+    for (what, held) in [
+        ("token", profiles.profile.values().any(|profile| profile.token.is_some())),
+        ("password", profiles.profile.values().any(|profile| profile.password.is_some())),
+    ] {
+        if held && seen_by_others(file) {
+            return Err(wrong(&format!(
+                "it holds a {what} and others can read it: chmod 600, and have the {what} replaced"
+            )));
+        }
     }
     Ok(profiles)
 }
 
+/// Somebody other than its owner can read a file.
 #[cfg(unix)]
-fn seen_by_others(file: &Path) -> bool {
+pub(crate) fn seen_by_others(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(file).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0)
 }
 
 /// Other systems have no such bits: the folder of the user protects the file.
 #[cfg(not(unix))]
-fn seen_by_others(_: &Path) -> bool {
+pub(crate) fn seen_by_others(_: &Path) -> bool {
     false
 }
 
@@ -156,7 +172,15 @@ fn beside(profile: Profile, file: &Path, around: &Surroundings<'_>) -> Profile {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => folder.join(path),
     };
-    Profile { token_file: profile.token_file.map(place), ca: profile.ca.map(place), ..profile }
+    let place = |named: Option<PathBuf>| named.map(place);
+    Profile {
+        token_file: place(profile.token_file),
+        password_file: place(profile.password_file),
+        certificate: place(profile.certificate),
+        key: place(profile.key),
+        ca: place(profile.ca),
+        ..profile
+    }
 }
 
 fn known_names<'n>(names: impl Iterator<Item = &'n String>) -> String {

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::cli::CellStatus;
 use crate::command::Ask;
 use crate::connect::Session;
-use crate::failure::Failure;
+use crate::failure::{Failure, signed_out};
 use crate::notes::{Closing, Notes};
 use crate::output::OutputFile;
 use crate::progress::Progress;
@@ -100,7 +100,13 @@ pub(crate) async fn write(
         file.keep()?;
     }
     let complete = started.elapsed();
-    let closing = Closing { notes: &notes, rendered: &rendered, query_id: &query_id, elapsed: complete };
+    let closing = Closing {
+        notes: &notes,
+        rendered: &rendered,
+        query_id: &query_id,
+        elapsed: complete,
+        width: around.terminal.stderr.then_some(around.terminal.width),
+    };
     let mut said = Vec::new();
     closing.write(&mut said)?;
     let times = Times { planned: planned - started, answered: first - started, complete };
@@ -247,8 +253,15 @@ async fn plan(
     command: &impl ProstMessageExt,
 ) -> Result<(String, Ticket), Failure> {
     let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
-    let request = decorate(session.request(descriptor), ask);
-    let info = session.flight.get_flight_info(request).await?;
+    let request = decorate(session.request(descriptor.clone()), ask);
+    let info = match session.flight.get_flight_info(request).await {
+        // What a password was exchanged for is good for some hours, and a shell may be open for longer.
+        Err(status) if signed_out(&status) && session.sign_in().await? => {
+            let request = decorate(session.request(descriptor), ask);
+            session.flight.get_flight_info(request).await?
+        }
+        info => info?,
+    };
     session.keep(info.metadata());
     let info = info.into_inner();
     let query_id = String::from_utf8_lossy(&info.app_metadata).into_owned();

@@ -1,13 +1,14 @@
 //! Flags, environment and profile to a checked connection: where to, as whom, trusting what.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use url::{Host, Url};
 
 use crate::cli::Connection;
+use crate::credentials::{self, Credentials, read_token};
 use crate::failure::Failure;
 use crate::identity::{Identity, is_bound};
 use crate::profiles::{self, Profile};
@@ -19,11 +20,11 @@ const DEFAULT_SERVER: &str = "https://127.0.0.1:50050";
 const SYSTEM_CA: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// A connection that may be made. Not `Debug`: it holds the token.
+/// A connection that may be made. Not `Debug`: it holds secrets.
 pub(crate) struct Settings {
     pub(crate) server: Url,
-    /// `Bearer …`; none for a server open to anybody on this machine.
-    pub(crate) authorization: Option<MetadataValue<Ascii>>,
+    /// What shows the coordinator who asks; nothing for a server open to anybody on this machine.
+    pub(crate) credentials: Credentials,
     /// What proves to nodes who asks.
     pub(crate) proof: Proof,
     /// PEM; none for a plaintext connection.
@@ -47,16 +48,10 @@ pub(crate) enum Proof {
     Key(Arc<Identity>, Option<String>),
 }
 
-/// Where a token is.
-pub(crate) enum Token {
-    Itself(String),
-    In(PathBuf),
-}
-
-/// What flags, environment and profile say, before a file is read. Not `Debug`: it may hold the token.
+/// What flags, environment and profile say, before a file is read. Not `Debug`: it may hold secrets.
 pub(crate) struct Named {
     pub(crate) server: Url,
-    pub(crate) token: Option<Token>,
+    pub(crate) shown: credentials::Named,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) profile: Option<String>,
     pub(crate) purpose: Option<String>,
@@ -81,36 +76,30 @@ pub(crate) fn named(
         None => own.clone().map_or_else(|| server_url(DEFAULT_SERVER), Ok)?,
     };
     // What a profile has is for its own server and for no other.
-    let Profile { token, token_file, ca, purpose, .. } =
-        if own.is_some_and(|own| own == server) { profile } else { Profile::default() };
-    let set = |name: &str| around.set(name);
-    let token = match (&flags.token_file, set("JIGSAW_TOKEN"), set("JIGSAW_TOKEN_FILE")) {
-        (Some(file), _, _) => Some(Token::In(file.clone())),
-        (None, Some(token), _) => Some(Token::Itself(token)),
-        (None, None, Some(file)) => Some(Token::In(file.into())),
-        (None, None, None) => token.map(Token::Itself).or_else(|| token_file.map(Token::In)),
-    };
-    let ca = flags.ca.clone().or_else(|| set("JIGSAW_CA").map(PathBuf::from)).or(ca);
-    Ok(Named { server, token, ca, profile: None, purpose })
+    let profile = if own.is_some_and(|own| own == server) { profile } else { Profile::default() };
+    let (ca, purpose) = (profile.ca.clone(), profile.purpose.clone());
+    let ca = flags.ca.clone().or_else(|| around.set("JIGSAW_CA").map(PathBuf::from)).or(ca);
+    let shown = credentials::named(flags, profile, around)?;
+    Ok(Named { server, shown, ca, profile: None, purpose })
 }
 
 /// Reads what is named.
 pub(crate) fn open(named: Named) -> Result<Settings, Failure> {
-    let Named { server, token, ca, profile, purpose } = named;
+    let Named { server, shown, ca, profile, purpose } = named;
+    let credentials = credentials::open(shown)?;
     let (ca_file, ca) = match server.scheme() {
         "https" => {
             let (file, text) = certificates(ca)?;
             (Some(file), Some(text))
         }
+        _ if credentials.certificate.is_some() => {
+            return Err(Failure::usage(format!(
+                "a client certificate is shown over TLS only, and {server} is without: use https"
+            )));
+        }
         _ => (None, None),
     };
-    let token = match token {
-        Some(Token::Itself(token)) => Some(token),
-        Some(Token::In(file)) => Some(read_token(&file)?),
-        None => None,
-    };
-    let authorization = token.map(|token| bearer(&token)).transpose()?;
-    Ok(Settings { server, authorization, proof: Proof::None, ca, ca_file, profile, purpose })
+    Ok(Settings { server, credentials, proof: Proof::None, ca, ca_file, profile, purpose })
 }
 
 fn proof(flags: &Connection, around: &Surroundings<'_>) -> Result<Proof, Failure> {
@@ -159,7 +148,7 @@ fn server_url(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text).map_err(|_| wrong("is not an address"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Failure::usage(
-            "the server address holds a password: put the token in JIGSAW_TOKEN instead",
+            "the server address holds a password: put it in the file of --password-file instead, or the token in that of --token-file",
         ));
     }
     let loopback = match url.host() {
@@ -187,20 +176,4 @@ fn certificates(named: Option<PathBuf>) -> Result<(PathBuf, Vec<u8>), Failure> {
         Failure::usage(format!("cannot read the certificates in {}: {error}", file.display()))
     })?;
     Ok((file, text))
-}
-
-fn read_token(file: &Path) -> Result<String, Failure> {
-    fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))
-}
-
-fn bearer(token: &str) -> Result<MetadataValue<Ascii>, Failure> {
-    let token = token.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::usage("the token is empty or holds characters no token has"));
-    }
-    let mut value = MetadataValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| Failure::usage("the token holds characters no token has"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -1,7 +1,7 @@
 //! `jigsaw` without a command, on a terminal: a conversation.
 //!
 //! Statements are asked as `jigsaw query` asks them. Ctrl-C ends a question and not the shell: the stream is dropped, and with it
-//! the work at every node. Tokens come from profile, environment or file, and never from what is typed here.
+//! the work at every node. Secrets come from profile, environment or file, and never from what is typed here.
 
 mod commands;
 mod complete;
@@ -55,8 +55,12 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     // It may be meant for the pager.
     hear_interrupts().await;
-    let (up, all) = until_interrupted(sign_on::try_out(settings)).await?;
-    let mut session = connect(settings).await?;
+    let (mut session, (up, all)) = until_interrupted(async {
+        let mut session = connect(settings).await?;
+        let nodes = sign_on::try_out(&mut session).await?;
+        Ok((session, nodes))
+    })
+    .await?;
     let version = env!("CARGO_PKG_VERSION");
     let said = format!("jigsaw {version} · {} · {up} of {all} nodes up · \\help for help", settings.server);
     writeln!(around.stdout, "{}", printable(&said))?;
@@ -126,7 +130,7 @@ impl Shell<'_> {
                 },
             };
             if let Err(failure) = done {
-                failure.report(around);
+                failure.to(&self.settings.credentials.shown()).report(around);
                 break;
             }
         }
@@ -205,7 +209,11 @@ impl Shell<'_> {
                 pager::show(text.into_bytes(), self.state.pager, around).await
             }
             Command::Functions => {
-                let text = self.names.read().unwrap_or_else(PoisonError::into_inner).functions_text();
+                around.terminal = Terminal::of_process();
+                let text = {
+                    let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+                    names.functions_text(around.terminal.width.into())
+                };
                 pager::show(text.into_bytes(), self.state.pager, around).await
             }
             Command::Explain(sql) => {

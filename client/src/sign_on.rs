@@ -6,11 +6,12 @@ use arrow::array::{Array as _, AsArray as _};
 
 use crate::cli::{Connect, Connection};
 use crate::command::Ask;
-use crate::connect::connect;
+use crate::connect::{Session, connect};
+use crate::credentials::{self, Header, Pair, Secret, Who, typed};
 use crate::failure::Failure;
 use crate::profiles::{self, Profile};
-use crate::settings::{self, Named, Settings, Token};
-use crate::surroundings::{Surroundings, hear_interrupts, printable};
+use crate::settings::{self, Named};
+use crate::surroundings::{Surroundings, printable};
 use crate::{command, query};
 
 const STATUSES: &str = "SELECT status FROM system.nodes";
@@ -28,16 +29,27 @@ pub(crate) async fn sign_on(
     if let Some(purpose) = &wanted.purpose {
         command::purpose(purpose)?;
     }
-    let Named { server, token, ca, .. } = settings::named(flags, Profile::default(), around)?;
-    let token = match token {
-        None if around.terminal.stdin => typed(around).await?,
-        token => token,
+    let Named { server, mut shown, ca, .. } = settings::named(flags, Profile::default(), around)?;
+    if shown.who.is_none() && shown.pair.is_none() && around.terminal.stdin {
+        shown.who = token(around).await?;
+    }
+    let ca = ca.as_deref().map(absolute).transpose()?;
+    let shown = placed(shown)?;
+    let profile = Profile { ca: ca.clone(), purpose: wanted.purpose.clone(), ..profile(&server, &shown) };
+    let named = Named { server, shown, ca, profile: None, purpose: wanted.purpose.clone() };
+    let mut settings = settings::open(named)?;
+    settings.credentials.complete(around).await?;
+    let profile = match &settings.credentials.header {
+        Header::Password { password, .. } if wanted.save_password => {
+            Profile { password: password.clone(), password_file: None, ..profile }
+        }
+        _ if wanted.save_password => {
+            return Err(Failure::usage("there is no password to save: --save-password goes with --user"));
+        }
+        _ => profile,
     };
-    let (ca, token) = (ca.as_deref().map(absolute).transpose()?, token.map(placed).transpose()?);
-    let profile = profile(&server, token.as_ref(), ca.as_ref(), wanted.purpose.clone());
-    let named = Named { server, token, ca, profile: None, purpose: wanted.purpose.clone() };
-    let settings = settings::open(named)?;
-    let (up, all) = try_out(&settings).await?;
+    let tried = async { try_out(&mut connect(&settings).await?).await };
+    let (up, all) = tried.await.map_err(|failure| failure.to(&settings.credentials.shown()))?;
     let file = profiles::save(&wanted.name, profile, around)?;
     let use_it = if wanted.name == profiles::DEFAULT {
         "used when no other is named".to_owned()
@@ -54,17 +66,11 @@ pub(crate) async fn sign_on(
     Ok(())
 }
 
-/// Asks on the terminal, without an echo.
-async fn typed(around: &mut Surroundings<'_>) -> Result<Option<Token>, Failure> {
-    // An end in the middle would leave a terminal that shows nothing of what is typed.
-    hear_interrupts().await;
-    around.stderr.write_all(b"Access token (not shown; empty for none): ")?;
-    around.stderr.flush()?;
-    let token = rpassword::read_password().map_err(|error| match error.kind() {
-        std::io::ErrorKind::Interrupted => Failure::Interrupted,
-        _ => Failure::usage(format!("cannot read the token from the terminal: {error}; use --token-file")),
-    })?;
-    Ok(Some(token.trim().to_owned()).filter(|token| !token.is_empty()).map(Token::Itself))
+/// Asks for the token on the terminal.
+async fn token(around: &mut Surroundings<'_>) -> Result<Option<Who>, Failure> {
+    let token = typed("Access token (not shown; empty for none): ", "--token-file", around).await?;
+    let token = Some(token.trim().to_owned()).filter(|token| !token.is_empty());
+    Ok(token.map(|token| Who::Token(Secret::Itself(token))))
 }
 
 /// A profile is used from any folder.
@@ -73,31 +79,52 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::usage(format!("cannot find {}: {error}", path.display())))
 }
 
-fn placed(token: Token) -> Result<Token, Failure> {
-    match token {
-        Token::In(file) => absolute(&file).map(Token::In),
-        Token::Itself(token) => Ok(Token::Itself(token.trim().to_owned())),
+fn placed(named: credentials::Named) -> Result<credentials::Named, Failure> {
+    let place = |secret| match secret {
+        Secret::In(file) => absolute(&file).map(Secret::In),
+        itself @ Secret::Itself(_) => Ok(itself),
+    };
+    let who = match named.who {
+        Some(Who::Token(Secret::Itself(token))) => Some(Who::Token(Secret::Itself(token.trim().to_owned()))),
+        Some(Who::Token(file)) => Some(Who::Token(place(file)?)),
+        Some(Who::User { name, password }) => {
+            Some(Who::User { name, password: password.map(place).transpose()? })
+        }
+        None => None,
+    };
+    let pair = match named.pair {
+        Some(pair) => Some(Pair { certificate: absolute(&pair.certificate)?, key: absolute(&pair.key)? }),
+        None => None,
+    };
+    Ok(credentials::Named { who, pair })
+}
+
+/// What is saved without being asked for: no password, but where it is.
+fn profile(server: &url::Url, shown: &credentials::Named) -> Profile {
+    let pair = shown.pair.as_ref();
+    let profile = Profile {
+        server: Some(server.to_string()),
+        certificate: pair.map(|pair| pair.certificate.clone()),
+        key: pair.filter(|pair| pair.key != pair.certificate).map(|pair| pair.key.clone()),
+        ..Profile::default()
+    };
+    match &shown.who {
+        None => profile,
+        Some(Who::Token(Secret::Itself(token))) => Profile { token: Some(token.clone()), ..profile },
+        Some(Who::Token(Secret::In(file))) => Profile { token_file: Some(file.clone()), ..profile },
+        Some(Who::User { name, password }) => {
+            let password_file = match password {
+                Some(Secret::In(file)) => Some(file.clone()),
+                _ => None,
+            };
+            Profile { user: Some(name.clone()), password_file, ..profile }
+        }
     }
 }
 
-fn profile(
-    server: &url::Url,
-    token: Option<&Token>,
-    ca: Option<&PathBuf>,
-    purpose: Option<String>,
-) -> Profile {
-    let (token, token_file) = match token {
-        Some(Token::Itself(token)) => (Some(token.clone()), None),
-        Some(Token::In(file)) => (None, Some(file.clone())),
-        None => (None, None),
-    };
-    Profile { server: Some(server.to_string()), token, token_file, ca: ca.cloned(), purpose }
-}
-
-/// How many nodes are up, of how many: an answer that only a coordinator that accepts the token gives.
-pub(crate) async fn try_out(settings: &Settings) -> Result<(usize, usize), Failure> {
-    let mut session = connect(settings).await?;
-    let (_, batches) = query::collect(&mut session, &Ask::plain(), STATUSES).await?;
+/// How many nodes are up, of how many: an answer that only a coordinator that accepts who asks gives.
+pub(crate) async fn try_out(session: &mut Session) -> Result<(usize, usize), Failure> {
+    let (_, batches) = query::collect(session, &Ask::plain(), STATUSES).await?;
     let (mut up, mut all) = (0, 0);
     for batch in &batches {
         let column = batch.columns().first().and_then(|column| column.as_string_opt::<i32>());

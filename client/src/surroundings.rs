@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Write};
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// The streams and facts of one process, or of one test.
 pub struct Surroundings<'a> {
     /// Where statements come from when none is named.
@@ -79,6 +81,25 @@ pub(crate) async fn hear_interrupts() {
     }
 }
 
+/// Words behind `head`, on as many lines as a screen of `width` needs; no word is cut, and all lines begin below the first word.
+pub(crate) fn folded(head: &str, words: &str, width: usize) -> String {
+    let margin = head.width();
+    let (mut text, mut at) = (head.to_owned(), margin);
+    for (index, word) in words.split(' ').enumerate() {
+        let wide = word.width();
+        if index > 0 && at + 1 + wide > width {
+            text.extend(["\n", " ".repeat(margin).as_str()]);
+            at = margin;
+        } else if index > 0 {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(word);
+        at += wide;
+    }
+    text
+}
+
 /// Text that came over the wire, made safe to print: control characters (escape sequences, bells) are spelt out.
 pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -90,4 +111,21 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn text_is_folded_between_words() {
+        assert_eq!(folded("[1] ", "one two three", 11), "[1] one two\n    three");
+        assert_eq!(folded("[1] ", "one two three", 17), "[1] one two three");
+        assert_eq!(
+            folded("", "antidisestablishmentarianism is long", 10),
+            "antidisestablishmentarianism\nis long"
+        );
+        assert_eq!(folded("[1] ", "größer größer", 10), "[1] größer\n    größer", "columns, not bytes");
+        assert_eq!(folded("[1] ", "", 10), "[1] ");
+    }
 }

@@ -5,6 +5,8 @@ mod failures;
 #[cfg(unix)]
 mod profiles;
 mod server;
+#[cfg(unix)]
+mod signing_in;
 
 use std::ffi::OsString;
 use std::future::pending;

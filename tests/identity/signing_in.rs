@@ -27,9 +27,9 @@ use super::{
 use crate::python::{Environment, run};
 
 /// `correct horse battery`, hashed by another implementation (`argon2-cffi` 25.1, which stands on the reference code in C).
-const HASH: &str =
+pub(crate) const HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$69I7qCjDTsQwhQqFvpQJiqEI0lGQvxC84fXE0Ktxca4";
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 async fn channel(federation: &Federation, party: Option<&Party>) -> FlightServiceClient<Channel> {
     let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(federation.authority().pem()));
@@ -51,7 +51,7 @@ async fn shaken(federation: &Federation, user: &str, password: &str) -> Result<S
     Ok(header.strip_prefix("Bearer ").unwrap().to_owned())
 }
 
-async fn start_with_bob(dir: &TempDir) -> Federation {
+pub(super) async fn start_with_bob(dir: &TempDir) -> Federation {
     let users = format!("[[user]]\nname = \"bob\"\npassword = \"{HASH}\"\n");
     fs::write(dir.path().join("users.toml"), users).unwrap();
     fs::write(dir.path().join(ACCESS), "users = \"users.toml\"\n").unwrap();

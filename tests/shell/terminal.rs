@@ -186,6 +186,11 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen.0.lock().unwrap().bytes).into_owned()
     }
 
+    /// The number of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
     /// Makes the terminal as large as this; the program is told.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.master.resize(size(rows, columns)).unwrap();

@@ -1,5 +1,7 @@
 //! Pictures as text: what is withheld, what is left out, what is far too wide.
 
+mod files;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::names::{AGGREGATES, Names};
 use super::options;
 
 /// Words of SQL that the federation answers.
-pub(super) const KEYWORDS: [&str; 62] = [
+pub(super) const KEYWORDS: [&str; 67] = [
     "ALL",
     "AND",
     "AS",
@@ -15,6 +15,7 @@ pub(super) const KEYWORDS: [&str; 62] = [
     "CASE",
     "CAST",
     "CROSS",
+    "CUBE",
     "DATE",
     "DESC",
     "DESCRIBE",
@@ -22,12 +23,14 @@ pub(super) const KEYWORDS: [&str; 62] = [
     "ELSE",
     "END",
     "EXCEPT",
+    "EXISTS",
     "EXPLAIN",
     "FALSE",
     "FILTER",
     "FROM",
     "FULL",
     "GROUP",
+    "GROUPING",
     "HAVING",
     "ILIKE",
     "IN",
@@ -51,9 +54,11 @@ pub(super) const KEYWORDS: [&str; 62] = [
     "PARTITION",
     "RESET",
     "RIGHT",
+    "ROLLUP",
     "ROWS",
     "SELECT",
     "SET",
+    "SETS",
     "SHOW",
     "TABLES",
     "THEN",

@@ -9,6 +9,7 @@ use crate::command::Ask;
 use crate::connect::Session;
 use crate::failure::Failure;
 use crate::query;
+use crate::surroundings::folded;
 
 const COLUMNS: &str = "SELECT dataset, \"column\" FROM system.columns ORDER BY dataset, position";
 
@@ -16,17 +17,39 @@ const COLUMNS: &str = "SELECT dataset, \"column\" FROM system.columns ORDER BY d
 const SYSTEM: [&str; 4] = ["system.columns", "system.datasets", "system.nodes", "system.policies"];
 
 /// Aggregates and windows, which Flight SQL has no list for.
-pub(super) const AGGREGATES: [&str; 16] = [
+pub(super) const AGGREGATES: [&str; 38] = [
     "avg",
+    "bool_and",
+    "bool_or",
+    "corr",
     "count",
+    "covar_pop",
+    "covar_samp",
+    "cume_dist",
     "dense_rank",
     "first_value",
+    "grouping",
     "lag",
     "last_value",
     "lead",
     "max",
+    "median",
     "min",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "percentile_cont",
+    "percentile_disc",
     "rank",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
     "row_number",
     "stddev",
     "stddev_pop",
@@ -83,15 +106,20 @@ impl Names {
         format!("{} datasets, {columns} columns, {} functions", self.datasets.len(), self.functions.len())
     }
 
-    /// The functions, for a reader.
-    pub(super) fn functions_text(&self) -> String {
-        let functions =
-            if self.functions.is_empty() { "not loaded yet".to_owned() } else { self.functions.join(" ") };
-        format!(
-            "functions:                {functions}\naggregates and windows:   {}\n\
-             Where each may be used is in the coordinator's README; \\explain says it of a statement.\n",
-            AGGREGATES.join(" ")
-        )
+    /// The functions, for a reader with a screen that wide.
+    pub(super) fn functions_text(&self, width: usize) -> String {
+        let functions = match self.functions.as_slice() {
+            [] => "not loaded yet: \\refresh loads them".to_owned(),
+            functions => functions.join(" "),
+        };
+        let more = "Where each may be used is in the coordinator's README; \\explain says it of a statement.";
+        [
+            folded("functions:                ", &functions, width),
+            folded("aggregates and windows:   ", &AGGREGATES.join(" "), width),
+            folded("", more, width),
+        ]
+        .map(|text| text + "\n")
+        .concat()
     }
 }
 

@@ -7,6 +7,7 @@ use clap::ValueEnum as _;
 use super::commands::format;
 use crate::cli::{CellStatus, Format};
 use crate::command::{self, Ask};
+use crate::credentials::Header;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -153,19 +154,27 @@ fn unknown(name: &str) -> Failure {
     Failure::usage(format!("there is no option {name:?}: there are {}", NAMES.join(", ")))
 }
 
-/// Where the shell is connected, and as what. The token itself is nobody's business.
+/// Where the shell is connected, and as what. The secret itself is nobody's business.
 pub(super) fn connection(settings: &Settings, state: &State) -> String {
     let line = |name: &str, value: &str| format!("{name:<13} {value}\n");
     let encrypted = match &settings.ca_file {
         Some(file) => format!("TLS, trusting the certificates in {}", file.display()),
         None => "not encrypted (this machine)".to_owned(),
     };
-    let token = if settings.authorization.is_some() { "sent" } else { "none" };
+    let sign = match &settings.credentials.header {
+        Header::Bearer(_) => line("token", "sent"),
+        Header::Password { user, .. } => line("user", &format!("{user}, signed in with a password")),
+        Header::Nothing if settings.credentials.certificate.is_some() => String::new(),
+        Header::Nothing => line("token", "none"),
+    };
+    let certificate = settings.credentials.certificate.as_ref();
+    let certificate = certificate.map(|own| line("certificate", &own.file.display().to_string()));
     [
         line("server", settings.server.as_str()),
         line("encryption", &encrypted),
         line("profile", settings.profile.as_deref().unwrap_or("none")),
-        line("token", token),
+        sign,
+        certificate.unwrap_or_default(),
         line("purpose", &state.purpose()),
     ]
     .concat()

@@ -75,6 +75,30 @@ async fn a_wrong_token_and_a_missing_server_say_so() {
     assert!(ran.stderr.contains("refused"), "{}", ran.stderr);
 }
 
+/// A server, or something on the way, that takes the connection and ends it: at once, or when the first request is there.
+#[tokio::test]
+async fn a_connection_that_is_ended_is_said_to_be_lost() {
+    use tokio::io::AsyncReadExt as _;
+    for bytes in [0, 1, 60] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut line, _)) = listener.accept().await {
+                // What is left unread makes the system reset the connection.
+                _ = line.read_exact(&mut vec![0; bytes]).await;
+            }
+        });
+        let coordinator = start(None).await;
+        let call =
+            Call::new(&coordinator, &["query", "rows"]).set("JIGSAW_SERVER", format!("http://{address}"));
+        let ran = call.run().await;
+        assert_eq!(ran.exit, Exit::Connection, "after {bytes} bytes: {}", ran.stderr);
+        let said = ["jigsaw: the connection to the server was lost: ", "jigsaw: cannot reach "];
+        assert!(said.iter().any(|said| ran.stderr.starts_with(said)), "after {bytes} bytes: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
 #[tokio::test]
 async fn tls_is_verified() {
     let mut params = CertificateParams::new(Vec::new()).unwrap();

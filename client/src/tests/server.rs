@@ -26,6 +26,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(super) const QUERY_ID: &str = "0123abcd";
 pub(super) const TOKEN: &str = "ada-token";
+/// `bob:correct horse`; who is let in without a token; who has tried too often.
+const BOB: &str = "Basic Ym9iOmNvcnJlY3QgaG9yc2U=";
+const EVE: &str = "Basic ZXZlOng=";
+const MANY: &str = "Basic bWFueTp4";
 const NOTES: &str = r#"{"query_id":"0123abcd","elapsed_ms":12,"nodes":[
     {"node":"barnet","status":"answered","message":"","elapsed_ms":3,"data_as_of":""},
     {"node":"camden","status":"late","message":"no answer in time","elapsed_ms":9,"data_as_of":""}],
@@ -144,8 +148,11 @@ impl Canned {
     fn note<T>(&self, request: &Request<T>, sql: &str) -> Result<(), Status> {
         let metadata = request.metadata().clone();
         let token = metadata.get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        self.seen.lock().unwrap().push(Seen { sql: sql.to_owned(), metadata });
+        let mut seen = self.seen.lock().unwrap();
+        let before = seen.iter().any(|seen| seen.sql == sql);
+        seen.push(Seen { sql: sql.to_owned(), metadata });
         match token.as_deref().and_then(|token| token.strip_prefix("Bearer ")) {
+            Some(TOKEN) if sql == "restart" && !before => Err(Status::unauthenticated("unknown token")),
             Some(TOKEN) => Ok(()),
             _ => Err(Status::unauthenticated("unknown token")),
         }
@@ -235,11 +242,23 @@ impl FlightService for Canned {
         Ok(Response::new(stream::iter([Ok(arrow_flight::Result { body })]).boxed()))
     }
 
+    /// `bob` has the password `correct horse`, and what he is given is good until the statement `restart`.
     async fn handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        unimplemented()
+        let metadata = request.metadata().clone();
+        let header = metadata.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        self.seen.lock().unwrap().push(Seen { sql: "handshake".to_owned(), metadata });
+        match header.as_deref() {
+            Some(BOB) => {}
+            Some(EVE) => return Ok(Response::new(stream::iter([]).boxed())),
+            Some(MANY) => return Err(Status::resource_exhausted("too many attempts")),
+            _ => return Err(Status::unauthenticated("user name or password is wrong")),
+        }
+        let mut response = Response::new(stream::iter([Ok(HandshakeResponse::default())]).boxed());
+        response.metadata_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+        Ok(response)
     }
 
     async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
