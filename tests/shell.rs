@@ -196,13 +196,18 @@ async fn tables_fit_the_terminal_as_it_is_now() {
 async fn what_is_taller_than_the_screen_goes_to_the_pager() {
     let (dir, federation) = federation().await;
     let home = dir.path().join("home");
-    let mut shell = start(&federation, &home).set("PAGER", "sed 's/^/paged: /'").open(12, 100);
+    // A pager is nobody to be told a token.
+    let pager = "sed 's/^/paged: /'; env | grep -c ^JIGSAW_TOKEN= | sed 's/^/tokens: /'";
+    let token = fs::read_to_string(federation.token_file()).unwrap();
+    let shell = start(&federation, &home).unset("JIGSAW_TOKEN_FILE").set("JIGSAW_TOKEN", token.trim());
+    let mut shell = shell.set("PAGER", pager).open(12, 100);
     shell.wait_prompt();
     shell.enter("SELECT 1 AS one;");
     shell.wait_for("1 row ·");
     assert!(!shell.screen().contains("paged: "), "what fits is not paged: {}", shell.screen());
     shell.enter("\\d property");
-    shell.wait_for("paged: ");
+    shell.wait_for("tokens: 0");
+    assert!(shell.screen().contains("paged: "), "{}", shell.screen());
     shell.wait_for("rows ·");
     shell.enter("\\pager off");
     shell.clear();

@@ -221,9 +221,9 @@ pub(crate) async fn typed(
 ) -> Result<String, Failure> {
     // An end in the middle would leave a terminal that shows nothing of what is typed.
     hear_interrupts().await;
-    around.stderr.write_all(question.as_bytes())?;
     around.stderr.flush()?;
-    rpassword::read_password().map_err(|error| match error.kind() {
+    // On the terminal itself, wherever the streams go.
+    rpassword::prompt_password(question).map_err(|error| match error.kind() {
         std::io::ErrorKind::Interrupted => Failure::Interrupted,
         _ => Failure::usage(format!("nothing can be read from the terminal: {error}; use {instead}")),
     })

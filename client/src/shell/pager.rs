@@ -32,6 +32,9 @@ pub(super) async fn show(text: Vec<u8>, wanted: bool, around: &mut Surroundings<
 fn page(pager: &str, text: &[u8]) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", pager]).stdin(Stdio::piped());
+    for secret in ["JIGSAW_PASSWORD", "JIGSAW_TOKEN"] {
+        command.env_remove(secret);
+    }
     if std::env::var_os("LESS").is_none() {
         command.env("LESS", "FRSX");
     }
