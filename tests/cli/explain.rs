@@ -1,6 +1,6 @@
 //! The way of a question from the nodes to its answer, as `jigsaw explain` draws it: pictures in `explain/`, each below its SQL.
 //!
-//! `JIGSAW_BLESS=1` writes the pictures anew; a change of them is then to be read like one of code.
+//! `JIGSAW_ACCEPT=1` writes the pictures anew; a change of them is then to be read like one of code.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ async fn a_question_is_drawn_from_the_nodes_to_its_answer() {
         };
         seen += 1;
         if drawn != picture {
-            if std::env::var_os("JIGSAW_BLESS").is_some() {
+            if std::env::var_os("JIGSAW_ACCEPT").is_some() {
                 std::fs::write(&file, format!("{}{LINE}{drawn}", sql.trim_end())).unwrap();
             }
             wrong.push(format!("{}:\n{drawn}", file.display()));
