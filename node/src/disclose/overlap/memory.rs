@@ -60,27 +60,15 @@ impl Unit {
     }
 }
 
-/// Sums whose combinations are sums of the same: of amounts, of their squares, of their products.
+/// Sums whose combinations may tell one another: of the same columns, however they are spelled, and of columns that were added up
+/// with these.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Space {
     entity: String,
     sources: BTreeSet<String>,
-    factors: Vec<String>,
 }
 
 impl Statistic {
-    /// What its figures tell sums of, together with the number of rows; `None`: it counts.
-    fn space(&self) -> Option<Space> {
-        let mut factors = match &self.unit {
-            Unit::Rows | Unit::Entities => return None,
-            Unit::Sum(argument) | Unit::Mean(argument) => vec![argument.clone()],
-            Unit::M2(argument) => vec![argument.clone(), argument.clone()],
-            Unit::CoMoment(first, second) => vec![first.clone(), second.clone()],
-        };
-        factors.sort();
-        Some(Space { entity: self.entity.clone(), sources: self.sources.clone(), factors })
-    }
-
     /// Whether one may tell of the other: they are made of the same.
     fn is_related(&self, other: &Self) -> bool {
         self.entity == other.entity
@@ -199,18 +187,45 @@ impl Memory {
         if let Some(known) = near.or_else(|| told().map(Some)) {
             return Verdict::Known(known);
         }
-        let closes = |space| self.span(space).closes(&cell.members, threshold);
-        if statistic.space().is_some_and(closes) { Verdict::TooNear } else { Verdict::New }
+        let Some(space) = self.space(statistic) else { return Verdict::New };
+        if self.span(space).closes(&cell.members, threshold) { Verdict::TooNear } else { Verdict::New }
+    }
+
+    /// Where a statistic's sums are audited: with those of all columns that are connected with its own by sums of several.
+    /// Counts are not; their rounding hides what they tell together.
+    fn space(&self, statistic: &Statistic) -> Option<Space> {
+        if statistic.unit.is_count() {
+            return None;
+        }
+        let mut sources = statistic.sources.clone();
+        let sums = |other: &&Statistic| !other.unit.is_count() && other.entity == statistic.entity;
+        loop {
+            let connected =
+                self.released.keys().filter(sums).filter(|other| !other.sources.is_disjoint(&sources));
+            let more: BTreeSet<String> = connected.flat_map(|other| &other.sources).cloned().collect();
+            let before = sources.len();
+            sources.extend(more);
+            if sources.len() == before {
+                return Some(Space { entity: statistic.entity.clone(), sources });
+            }
+        }
     }
 
     /// What the shown sums of a space tell together. Totals that were made of shown cells tell nothing more.
     fn span(&mut self, space: Space) -> &mut Span {
-        let released = &self.released;
-        self.spans.entry(space).or_insert_with_key(|space| {
+        let Self { released, spans } = self;
+        // A sum of several columns has joined what was apart.
+        spans.retain(|known, _| {
+            *known == space || known.entity != space.entity || known.sources.is_disjoint(&space.sources)
+        });
+        spans.entry(space).or_insert_with_key(|space| {
             let mut span = Span::default();
-            let own = released.iter().filter(|(statistic, _)| statistic.space().as_ref() == Some(space));
-            let cells = own.flat_map(|(_, released)| &released.cells);
-            for cell in cells.filter(|cell| cell.is_told()) {
+            let own = released.iter().filter(|(statistic, _)| {
+                !statistic.unit.is_count()
+                    && statistic.entity == space.entity
+                    && statistic.sources.is_subset(&space.sources)
+            });
+            for cell in own.flat_map(|(_, released)| &released.cells).filter(|cell| cell.is_told()) {
                 span.add(&cell.members);
             }
             span
@@ -239,7 +254,7 @@ impl Memory {
 
     /// Remembers a cell, and says where.
     pub(super) fn add(&mut self, statistic: Statistic, cell: Cell) -> usize {
-        let space = statistic.space().filter(|_| cell.is_told());
+        let space = self.space(&statistic).filter(|_| cell.is_told());
         if let Some(span) = space.and_then(|space| self.spans.get_mut(&space)) {
             span.add(&cell.members);
         }
@@ -257,7 +272,7 @@ impl Memory {
         if let Some(cell) = cells.and_then(|cells| cells.get_mut(place)) {
             cell.figure = figure;
         }
-        if let (None, Some(space)) = (figure, statistic.space()) {
+        if let (None, Some(space)) = (figure, self.space(statistic)) {
             self.spans.remove(&space);
         }
     }

@@ -82,6 +82,28 @@ fn a_sensitive_choice_that_chooses_everybody_is_withheld() {
     assert_eq!(memory.judge(&chosen, &people(0..100, 100), THRESHOLD), Verdict::New);
 }
 
+/// What is left of two columns that were added up follows from the sum of one, and tells of the other.
+#[test]
+fn a_sum_of_two_columns_joins_what_is_told_of_each() {
+    let sum = |columns: &[&str]| {
+        let sources = columns.iter().map(|column| (*column).to_owned()).collect();
+        Statistic { sources, ..statistic(Unit::Sum(columns.join(" + "))) }
+    };
+    let (cost, rent, both) = (sum(&["cost"]), sum(&["rent"]), sum(&["cost", "rent"]));
+    for joined in [false, true] {
+        let mut memory = Memory::default();
+        memory.add(rent.clone(), people(0..41, 1));
+        memory.add(cost.clone(), people(0..20, 2));
+        // Whatever was looked at before is looked at anew.
+        assert_eq!(memory.judge(&cost, &people(20..40, 3), THRESHOLD), Verdict::New);
+        if joined {
+            memory.add(both.clone(), people(0..41, 4));
+        }
+        let verdict = memory.judge(&cost, &people(20..40, 3), THRESHOLD);
+        assert_eq!(verdict, if joined { Verdict::TooNear } else { Verdict::New });
+    }
+}
+
 /// What is withheld so that others could be told is withheld for good, and so is what is nearly it.
 #[test]
 fn what_was_withheld_stays_withheld() {

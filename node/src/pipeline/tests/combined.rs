@@ -12,12 +12,16 @@ async fn bench() -> Bench {
 
 /// A sum, or a mean, of those whose `beds` are among these.
 async fn asked(bench: &Bench, state: State, beds: &[i64]) -> bool {
-    let among = beds.iter().map(|beds| equal(t("beds"), int(*beds)));
-    let among = among.reduce(|one, other| one.binary(BinaryOp::Or, other)).unwrap();
     let cost = match state {
         State::Mean => Expr::TryCast { operand: Box::new(t("cost")), to: DataType::Float64 },
         _ => t("cost"),
     };
+    told(bench, state, cost, beds).await
+}
+
+async fn told(bench: &Bench, state: State, cost: Expr, beds: &[i64]) -> bool {
+    let among = beds.iter().map(|beds| equal(t("beds"), int(*beds)));
+    let among = among.reduce(|one, other| one.binary(BinaryOp::Or, other)).unwrap();
     let question = fragment(filtered(scan("stay"), among), vec![], vec![measure(state, cost)]);
     bench.ask(question).await.unwrap().batch.column(0).is_valid(0)
 }
@@ -45,4 +49,15 @@ async fn means_do_not_tell_it_either() {
         assert!(asked(&bench, State::Mean, beds).await);
     }
     assert!(!asked(&bench, State::Mean, &[3]).await);
+}
+
+/// Nor do sums that are spelled in other ways: each is a multiple of the same figure.
+#[tokio::test]
+async fn other_spellings_do_not_tell_it_either() {
+    let bench = bench().await;
+    let times = |factor: i64| t("cost").binary(BinaryOp::Multiply, int(factor));
+    for (spelled, beds) in [(t("cost"), &BEDS[..]), (times(2), &[1]), (times(-1), &[2])] {
+        assert!(told(&bench, State::Sum, spelled, beds).await);
+    }
+    assert!(!told(&bench, State::Sum, times(3), &[3]).await);
 }
