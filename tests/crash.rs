@@ -14,6 +14,7 @@ use harness::federation::{Federation, Line, Policy};
 use jigsaw_proto::aggregate::State;
 use jigsaw_proto::expr::Column;
 use jigsaw_proto::fragment::{Fragment, Join, JoinKind, Measure, Relation};
+use jigsaw_proto::refusal::Refusal;
 use jigsaw_proto::wire::{FragmentRequest, unix_ms};
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -38,14 +39,14 @@ async fn in_a_process_of_its_own() {
     jigsaw_node::run(settings, listener, std::future::pending()).await.unwrap();
 }
 
-/// A question that takes no time, or one that takes some: every dwelling beside every other with such walls, twice over.
+/// A question that takes no time, or one that takes some: every dwelling beside every other with such walls, three times over.
 fn ticket(query: &str, long: bool) -> Vec<u8> {
     let scan = |alias: &str| Relation::Scan { dataset: "property".parse().unwrap(), alias: alias.to_owned() };
     let beside = |left: Relation, right: &str| {
         let on = vec![(Column::new("t", "wall_type"), Column::new(right, "wall_type"))];
         Relation::Join(Box::new(Join { left, right: scan(right), kind: JoinKind::Inner, on, filter: None }))
     };
-    let input = if long { beside(beside(scan("t"), "u"), "v") } else { scan("t") };
+    let input = if long { beside(beside(beside(scan("t"), "u"), "v"), "w") } else { scan("t") };
     let measures = vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }];
     let fragment = Fragment { input, keys: vec![], measures };
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
@@ -84,7 +85,10 @@ async fn ask(mut line: Line, name: String, long: bool) -> Vec<String> {
         let query = format!("{name}-{number}");
         match line.ask(ticket(&query, long)).await {
             Ok(_) => received.push(query),
-            Err(_) => break,
+            Err(status) => {
+                assert!(Refusal::from_status(&status).is_none(), "{query} is refused: {status}");
+                break;
+            }
         }
     }
     received
