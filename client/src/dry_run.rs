@@ -3,6 +3,8 @@
 //! The fragments come from the plan, the policies from what nodes announce of themselves. No node is contacted, and nothing depends on
 //! a row: two dry runs over different rows say the same.
 
+use std::collections::BTreeMap;
+
 use crate::command::Ask;
 use crate::connect::Session;
 use crate::failure::Failure;
@@ -11,8 +13,8 @@ use crate::query;
 use crate::render::value;
 use crate::surroundings::{Surroundings, printable};
 
-const POLICIES: &str =
-    "SELECT node, dataset, status, release, threshold, rounding FROM system.policies ORDER BY node, dataset";
+const POLICIES: &str = "SELECT node, dataset, status, release, threshold, rounding, rules, cells_per_day \
+    FROM system.policies ORDER BY node, dataset";
 
 /// What a node announces of one dataset.
 struct Policy {
@@ -22,9 +24,38 @@ struct Policy {
     release: String,
     threshold: String,
     rounding: String,
+    rules: String,
+    cells_per_day: String,
 }
 
+/// What the codes that a policy announces mean; rules that are one thing to whoever asks stand in one line.
+const RULES: [(&str, &str); 7] = [
+    ("N08", "answers those who have a grant"),
+    ("R04", "answers about cells of a cube: one test of each dimension, joined by AND"),
+    ("R09", "withholds what one or two people make most of"),
+    ("R11", "withholds what tells something sensitive of everybody in a group"),
+    ("R12", "shows every cell of a grid, so that nobody and a few look alike"),
+    ("R13P", "perturbs counts, the same people always alike"),
+    ("R14", "compares each cell with those released before"),
+];
+
+/// Codes that are said with another one.
+const SAID_WITH: [&str; 3] = ["R10", "R15", "R16"];
+
 impl Policy {
+    /// What it does beside leaving out and rounding, a line each.
+    fn more(&self) -> Vec<String> {
+        let codes = self.rules.split(", ").filter(|code| !code.is_empty() && !SAID_WITH.contains(code));
+        let line = |code: &str| match RULES.iter().find(|(known, _)| *known == code) {
+            Some((_, words)) => format!("{words} ({code})"),
+            None => format!("applies rule {code}, which this client does not know"),
+        };
+        let budget = (!self.cells_per_day.is_empty()).then(|| {
+            format!("answers {} new aggregates a day, to all who ask together (R24)", self.cells_per_day)
+        });
+        codes.map(line).chain(budget).collect()
+    }
+
     fn words(&self) -> String {
         let down = if self.status == "up" {
             String::new()
@@ -83,7 +114,7 @@ pub(crate) async fn text(session: &mut Session, ask: &Ask, sql: &str) -> Result<
         }
     }
     let last = if asked {
-        "A node may still refuse by what it does not announce: grants, purposes, budgets, what was asked before."
+        "A node may still refuse by what it does not announce: grants, what is left of the day, what was asked before."
     } else {
         "No node would be asked."
     };
@@ -112,11 +143,30 @@ fn effects(text: &mut Vec<String>, nodes: &str, plan: &str, policies: &[Policy])
     });
     let concerned: Vec<&Policy> = concerned.collect();
     let width = concerned.iter().map(|policy| policy.node.len()).max().unwrap_or(0);
-    for policy in concerned {
+    for policy in &concerned {
         let (node, dataset, words) = (&policy.node, &policy.dataset, policy.words());
         text.push(format!("  {node:<width$}  {dataset}: {words}"));
     }
+    text.extend(more(&concerned));
     text.push(String::new());
+}
+
+/// What policies do beside leaving out and rounding: once for all nodes that do the same with a dataset.
+fn more(policies: &[&Policy]) -> Vec<String> {
+    let mut alike: BTreeMap<(&str, Vec<String>), Vec<&str>> = BTreeMap::new();
+    for policy in policies {
+        alike.entry((&policy.dataset, policy.more())).or_default().push(&policy.node);
+    }
+    let mut text = vec![];
+    for ((dataset, lines), nodes) in alike {
+        let of_dataset = policies.iter().filter(|policy| policy.dataset == dataset).count();
+        let whose = if nodes.len() == of_dataset { "each node".to_owned() } else { nodes.join(", ") };
+        if !lines.is_empty() {
+            text.push(format!("  with {dataset}, {whose}:"));
+            text.extend(lines.iter().map(|line| format!("    {line}")));
+        }
+    }
+    text
 }
 
 /// What may be done with a dataset, and what each node's policy does with it.
@@ -151,6 +201,7 @@ pub(crate) async fn policy(session: &mut Session, dataset: &str) -> Result<Strin
     for policy in &policies {
         text.push(format!("  {:<width$}  {}", policy.node, policy.words()));
     }
+    text.extend(more(&policies.iter().collect::<Vec<_>>()));
     Ok(lines(&text))
 }
 
@@ -174,6 +225,8 @@ fn read(batches: &[arrow::array::RecordBatch]) -> Result<Vec<Policy>, Failure> {
             release: next()?,
             threshold: next()?,
             rounding: next()?,
+            rules: next()?,
+            cells_per_day: next()?,
         })
     };
     value::rows(batches)?.into_iter().map(policy).collect()

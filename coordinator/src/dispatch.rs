@@ -11,6 +11,7 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -110,6 +111,10 @@ pub(crate) struct DatasetView {
     pub(crate) mode: ReleaseMode,
     pub(crate) threshold: u32,
     pub(crate) rounding: u32,
+    /// codes of the other rules that it announces
+    pub(crate) rules: Vec<String>,
+    /// new aggregates that it answers on one day
+    pub(crate) cells_per_day: Option<NonZeroU64>,
 }
 
 impl Federation {

@@ -162,6 +162,8 @@ impl Dataset {
             threshold: self.policy.threshold(),
             rounding: self.policy.rounding(),
             data_as_of: self.data_as_of(),
+            rules: self.policy.announced().map(str::to_owned).collect(),
+            cells_per_day: self.policy.budget().and_then(|budget| budget.cells_per_day().try_into().ok()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What may come back from a borough, beside the record batches of aggregates.
 
+use std::num::NonZeroU64;
+
 use prost::Message;
 use serde::Deserialize;
 
@@ -165,9 +167,16 @@ pub struct DatasetDescription {
     pub rounding: u32,
     /// newest change of the data, RFC 3339; empty: unknown
     pub data_as_of: String,
+    /// codes of the rules that its policy applies beside mode, threshold and rounding
+    pub rules: Vec<String>,
+    /// new aggregates that it answers on one day, UTC; `None`: any number
+    pub cells_per_day: Option<NonZeroU64>,
     /// name of the dataset
     pub name: crate::id::DatasetName,
 }
+
+/// Most rules that a description lists.
+const MOST_RULES: usize = 64;
 
 /// The Flight action that answers with a [`NodeDescription`].
 pub const DESCRIBE: &str = "describe";
@@ -215,6 +224,8 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            rules,
+            cells_per_day,
         } = description;
         Self {
             name: name.to_string(),
@@ -225,6 +236,8 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            rules,
+            cells_per_day: cells_per_day.map_or(0, NonZeroU64::get),
         }
     }
 }
@@ -242,7 +255,12 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            rules,
+            cells_per_day,
         } = message;
+        if rules.len() > MOST_RULES || !rules.iter().all(|rule| is_code(rule)) {
+            return Err(Malformed("a described rule is no code"));
+        }
         Ok(Self {
             name: name.try_into().map_err(|_| Malformed("a described dataset name is not one"))?,
             contract,
@@ -252,6 +270,14 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            rules,
+            cells_per_day: NonZeroU64::new(cells_per_day),
         })
     }
+}
+
+/// Whether a rule of a later version could have this name.
+fn is_code(rule: &str) -> bool {
+    (1..=8).contains(&rule.len())
+        && rule.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }

@@ -18,7 +18,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use jigsaw_proto::contract::{Contract, Floor, NODE_COLUMN};
 
 use super::{Catalogue, DESCRIPTION, SYSTEM, TableInfo};
-use crate::dispatch::{DatasetView, Federation, NodeView, Snapshot};
+use crate::dispatch::{Federation, Snapshot};
+
+mod policies;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -49,7 +51,7 @@ impl Kind {
             Self::Nodes => node_fields(),
             Self::Datasets => dataset_fields(),
             Self::Columns => column_fields(),
-            Self::Policies => policy_fields(),
+            Self::Policies => policies::fields(),
         };
         Arc::new(Schema::new(fields.into_iter().map(field).collect::<Vec<_>>()))
     }
@@ -103,18 +105,6 @@ fn column_fields() -> Fields {
         ("nullable", DataType::Boolean, "Whether a value may be missing."),
         ("codes", text.clone(), "The values it can have, where the contract lists them."),
         ("description", text, "What it means."),
-    ]
-}
-
-fn policy_fields() -> Fields {
-    let text = DataType::Utf8;
-    vec![
-        ("node", text.clone(), "The node's id."),
-        ("dataset", text.clone(), "A dataset that it holds under the published contract."),
-        ("status", text.clone(), "Whether the node is up, as in system.nodes."),
-        ("release", text, "The node's own policy: open or protected."),
-        ("threshold", DataType::Int32, "How many people must stand behind what it releases."),
-        ("rounding", DataType::Int32, "What it rounds counts to."),
     ]
 }
 
@@ -176,7 +166,7 @@ impl TableProvider for SystemTable {
             Kind::Nodes => nodes(&snapshot),
             Kind::Datasets => datasets(&self.catalogue, &snapshot),
             Kind::Columns => columns(&self.catalogue),
-            Kind::Policies => policies(&snapshot),
+            Kind::Policies => policies::rows(&snapshot),
         };
         let batch = RecordBatch::try_new(self.kind.schema(), columns)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.kind.schema(), projection.cloned())?)
@@ -285,29 +275,6 @@ fn dataset_row(contract: &Contract, snapshot: &Snapshot) -> DatasetRow {
         threshold: protected.then_some(threshold),
         rounding: protected.then_some(rounding),
     }
-}
-
-/// What each node announced of each of its datasets, where its contract is the published one.
-fn policies(snapshot: &Snapshot) -> Vec<ArrayRef> {
-    let of_node = |node: &'_ NodeView| {
-        let agreeing = node.datasets.iter().filter(|(_, dataset)| dataset.agrees.is_ok());
-        let rows = agreeing
-            .map(|(name, dataset)| (node.id.to_string(), node.status, name.to_string(), dataset.clone()));
-        rows.collect::<Vec<_>>()
-    };
-    let rows: Vec<_> = snapshot.nodes.iter().flat_map(of_node).collect();
-    let protected = |dataset: &DatasetView| dataset.mode.as_str() == "protected";
-    let figure = |figure: fn(&DatasetView) -> u32| {
-        integers(rows.iter().map(|(.., dataset)| protected(dataset).then(|| figure(dataset))))
-    };
-    vec![
-        text(rows.iter().map(|(node, ..)| node)),
-        text(rows.iter().map(|(_, _, name, _)| name)),
-        text(rows.iter().map(|(_, status, ..)| status.as_str())),
-        text(rows.iter().map(|(.., dataset)| dataset.mode.as_str())),
-        figure(|dataset| dataset.threshold),
-        figure(|dataset| dataset.rounding),
-    ]
 }
 
 /// One row of `system.columns`.

@@ -82,7 +82,14 @@ fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Cont
             contract.version
         )),
     };
-    DatasetView { agrees, mode: dataset.mode, threshold: dataset.threshold, rounding: dataset.rounding }
+    DatasetView {
+        agrees,
+        mode: dataset.mode,
+        threshold: dataset.threshold,
+        rounding: dataset.rounding,
+        rules: dataset.rules.clone(),
+        cells_per_day: dataset.cells_per_day,
+    }
 }
 
 /// What an error of a call says about a node. A node's own words are passed on only if they are a refusal.

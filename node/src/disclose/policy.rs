@@ -159,6 +159,27 @@ impl Policy {
         self.budget
     }
 
+    /// Codes of what it applies beside mode, threshold and rounding, for whoever wants to know before asking. The parameters of the
+    /// rules are not told, for they narrow down what was withheld (Hundepool et al., Statistical Disclosure Control, 2012), nor
+    /// whom a grant is for.
+    pub fn announced(&self) -> impl Iterator<Item = &'static str> {
+        let Rules { dominance, sensitive, perturbation, guarded, tick: _, dense } = &self.rules;
+        [
+            ("N08", !self.grants.is_open()),
+            ("R04", self.conditions == Conditions::Cube),
+            ("R09", dominance.is_some()),
+            ("R10", dominance.is_some()),
+            ("R11", !sensitive.is_empty()),
+            ("R12", *dense),
+            ("R13P", perturbation.is_some()),
+            ("R14", *guarded),
+            ("R15", *guarded),
+            ("R16", *guarded),
+        ]
+        .into_iter()
+        .filter_map(|(rule, applied)| applied.then_some(rule))
+    }
+
     /// Hash of the rules it releases by, hexadecimal. It is public, so grants are no part of it: a hash of names would
     /// confirm a guess at them.
     pub fn hash(&self) -> String {

@@ -715,4 +715,10 @@ pub struct DatasetDescription {
     /// Newest change of the data, RFC 3339; empty: unknown.
     #[prost(string, tag = "8")]
     pub data_as_of: ::prost::alloc::string::String,
+    /// Which rules its policy applies beside release, threshold and rounding, as the codes of refusals and manifests.
+    #[prost(string, repeated, tag = "11")]
+    pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// New aggregates that it answers on one day; 0: any number.
+    #[prost(uint64, tag = "12")]
+    pub cells_per_day: u64,
 }

@@ -204,6 +204,8 @@ impl FlightService for Answering {
             threshold: 0,
             rounding: 1,
             data_as_of: String::new(),
+            rules: vec![],
+            cells_per_day: None,
             name: contract.name,
         };
         let description = NodeDescription {

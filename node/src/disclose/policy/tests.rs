@@ -130,3 +130,22 @@ fn filter_lines_are_checked_against_the_contract() {
     assert!(policy("release = \"open\"\ncompare_literals = []", &public).is_err());
     assert!(policy("release = \"open\"\nbudget = { cells_per_day = 9 }", &public).is_ok());
 }
+
+/// Which rules there are is told, and nothing of what they compare with.
+#[test]
+fn rules_are_announced_without_their_parameters() {
+    let announced = |text: &str| {
+        let any = contract("release = \"protected\"\nthreshold = 10\nrounding = 5\nconditions = \"any\"");
+        let policy = policy(&format!("release = \"protected\"\n{text}"), &any).unwrap();
+        policy.announced().collect::<Vec<_>>().join(" ")
+    };
+    let default = "R04 R09 R10 R14 R15 R16";
+    assert_eq!(announced(""), default);
+    assert_eq!(announced("dominance = { p = 20.0, n = 1, k = 70.0 }"), default);
+    assert_eq!(announced("conditions = \"any\"\ndominance = \"off\"\noverlap_guard = false"), "");
+    assert_eq!(announced("sensitive = [\"ward\"]\ngrid = \"dense\""), "R04 R09 R10 R11 R12 R14 R15 R16");
+    let grant = "[[grant]]\nprincipal = \"ada\"\nagreement = \"DSA-1\"\nuntil = 2030-01-01";
+    assert_eq!(announced(grant), format!("N08 {default}"));
+    let open = policy("release = \"open\"", &contract("release = \"open\"")).unwrap();
+    assert_eq!(open.announced().count(), 0);
+}
