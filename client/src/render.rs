@@ -31,6 +31,8 @@ pub(crate) struct Look {
     pub(crate) dim: bool,
     /// Lines of tables are drawn with ASCII alone.
     pub(crate) ascii: bool,
+    /// The line that sums the answer up, with its number of rows, follows on the same terminal.
+    pub(crate) summed_up: bool,
     /// Drawn instead of written.
     pub(crate) drawn: Option<(Chart, Medium)>,
 }
@@ -50,7 +52,8 @@ impl Look {
             _ => Medium::Screen(screen),
         };
         let drawn = ask.chart.map(|chart| (chart, medium));
-        Ok(Self { format: ask.show.format, width, dim, ascii, drawn })
+        let summed_up = seen && around.terminal.stderr;
+        Ok(Self { format: ask.show.format, width, dim, ascii, summed_up, drawn })
     }
 }
 
@@ -114,7 +117,7 @@ impl<'w> Renderer<'w> {
             return Ok(());
         }
         self.body = match self.look.format {
-            Format::Vertical => Body::Vertical(vertical::Vertical::new(schema, out)),
+            Format::Vertical => Body::Vertical(vertical::Vertical::new(self.look, schema, out)),
             Format::Table | Format::Markdown => {
                 Body::Table(Box::new(table::Table::new(self.look, schema, out)))
             }

@@ -81,6 +81,7 @@ impl<'w> Table<'w> {
         writeln!(self.out, "{}", self.grid)?;
         if self.look.format == Format::Table {
             match rows - self.shown {
+                0 if self.look.summed_up => {}
                 0 => writeln!(self.out, "{}", plural(rows, "row"))?,
                 more => writeln!(
                     self.out,

@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::util::display::FormatOptions;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Out, value};
+use super::{Look, Out, value};
 use crate::failure::Failure;
 use crate::notes::plural;
 use crate::surroundings::printable;
@@ -13,15 +13,17 @@ use crate::surroundings::printable;
 pub(crate) struct Vertical<'w> {
     names: Vec<String>,
     rows: u64,
+    /// The number of rows follows by itself.
+    summed_up: bool,
     out: Out<'w>,
 }
 
 impl<'w> Vertical<'w> {
-    pub(crate) fn new(schema: &SchemaRef, out: Out<'w>) -> Self {
+    pub(crate) fn new(look: Look, schema: &SchemaRef, out: Out<'w>) -> Self {
         let names: Vec<String> = schema.fields().iter().map(|field| printable(field.name())).collect();
         let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
         let padded = |name: String| format!("{}{name}", " ".repeat(width - name.width()));
-        Self { names: names.into_iter().map(padded).collect(), rows: 0, out }
+        Self { names: names.into_iter().map(padded).collect(), rows: 0, summed_up: look.summed_up, out }
     }
 
     pub(crate) fn push(&mut self, batch: &RecordBatch, protected: &[bool]) -> Result<(), Failure> {
@@ -44,7 +46,9 @@ impl<'w> Vertical<'w> {
     }
 
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        writeln!(self.out, "{}", plural(self.rows, "row"))?;
+        if !self.summed_up {
+            writeln!(self.out, "{}", plural(self.rows, "row"))?;
+        }
         self.out.flush()?;
         Ok(())
     }

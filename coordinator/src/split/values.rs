@@ -114,20 +114,17 @@ impl OfValues {
         filter: Option<Expr>,
         known: Circumstances<'_>,
     ) -> Result<Self> {
-        let column = match &value {
-            Expr::TryCast { operand, .. } => as_column(operand),
-            other => as_column(other),
-        };
-        let role = column.and_then(|column| known.builder.role(column));
-        let Some(width) = bucket_width(&value, role, known.protected)? else {
-            let remark = Remark::over_released(&format!("{quantile} of {value}"));
+        let asked = uncast(&value).clone();
+        let role = as_column(&asked).and_then(|column| known.builder.role(column));
+        let Some(width) = bucket_width(&asked, role, known.protected)? else {
+            let remark = Remark::over_released(&format!("{quantile} of {asked}"));
             return Ok(Self { key: value, what: What::Quantile(quantile, None), filter, remark });
         };
         let remark = Remark {
             of_protected: false,
             of_values: true,
             sentence: format!(
-                "{quantile} of {value} is read off a histogram with buckets {width} wide: it may be off by that much, and by more where \
+                "{quantile} of {asked} is read off a histogram with buckets {width} wide: it may be off by that much, and by more where \
                  buckets of few people were left out"
             ),
         };
@@ -184,6 +181,14 @@ impl OfValues {
             }
         };
         Merged::plain(PlanExpr::AggregateFunction(call), result)
+    }
+}
+
+/// As the analyst wrote it: the planner casts what it interpolates.
+fn uncast(value: &Expr) -> &Expr {
+    match value {
+        Expr::TryCast { operand, .. } => operand,
+        other => other,
     }
 }
 
