@@ -15,6 +15,7 @@ mod answers;
 mod following;
 mod reference;
 mod surface;
+mod types;
 mod visitor;
 
 use visitor::{Value, Visitor, prepared};

@@ -10,11 +10,12 @@
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
 //! * `proving` – what nodes will be asked, for the analyst to sign
 //! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
-//! * `messages` – record batches on the wire, notes with the last of them
+//! * `messages`, `encoding` – an answer as it is sent: record batches cut to size, notes with the last of them
 //! * `status` – errors as gRPC statuses
 
 mod cancelling;
 mod command;
+mod encoding;
 mod following;
 mod front;
 mod listing;

@@ -1,17 +1,17 @@
 //! Answers as Flight messages: the schema always, then batches, and the notes with the last message.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use arrow_flight::FlightData;
-use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
-use arrow_flight::error::FlightError;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use tonic::{Response, Status};
 
-use super::{Data, Message, status};
+use super::tickets::query_id;
+use super::{Data, Message, encoding, status};
 use crate::dispatch::QueryContext;
 use crate::notes::Notes;
 use crate::query::QueryError;
@@ -27,14 +27,10 @@ pub(super) async fn begun(batches: Batches, context: &Arc<QueryContext>) -> Resu
 }
 
 /// The messages of an answer that has begun.
-pub(super) fn answer(schema: SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
+pub(super) fn answer(schema: &SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
     let id = context.id.clone();
-    let all = batches.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
-    // There are dictionaries only where native types were asked for; as text they would not be what was announced.
-    let encoder = FlightDataEncoderBuilder::new().with_schema(schema);
-    let messages = encoder.with_dictionary_handling(DictionaryHandling::Resend).build(all);
-    let messages = messages.map_err(Status::from).boxed();
-    Response::new(with_notes(messages, context))
+    let messages = encoding::messages(schema, batches);
+    Response::new(with_notes(messages.map_err(move |error| status::of(&error, &id)).boxed(), context))
 }
 
 /// The batches that are there in time and before the question is cancelled; merging what nodes released can take long too.
@@ -53,6 +49,7 @@ fn until(context: Arc<QueryContext>, batches: Batches) -> Batches {
             Err(_) => Some((Err(status::late()), None)),
         }
     })
+    .try_filter(|batch| ready(batch.num_rows() > 0))
     .fuse()
     .boxed()
 }
@@ -83,7 +80,7 @@ fn with_notes(messages: BoxStream<'static, Message>, context: Arc<QueryContext>)
 
 /// A batch that is all there is.
 pub(super) fn one(batch: RecordBatch) -> Response<Data> {
-    let schema = batch.schema();
-    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(stream::iter([Ok(batch)]));
-    Response::new(messages.map_err(Status::from).boxed())
+    let messages = encoding::messages(&batch.schema(), stream::iter([Ok(batch)]).boxed());
+    let failed = |error| query_id().map_or_else(|status| status, |id| status::of(&error, &id));
+    Response::new(messages.map_err(failed).boxed())
 }
