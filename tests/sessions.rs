@@ -13,6 +13,7 @@ use tonic::Code;
 
 mod answers;
 mod following;
+mod oversize;
 mod reference;
 mod surface;
 mod types;
