@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tonic::Code;
 
+mod alive;
 mod answers;
 mod following;
 mod oversize;

@@ -116,7 +116,7 @@ impl Shared {
             (None, None) => {
                 let batches = planned.execute(&self.engine, Arc::clone(&context));
                 let batches = batches.map_err(|error| status::of(&error, &id))?;
-                messages::begun(batches, &context).await?
+                messages::begun_soon(batches, &planned.schema(), &context).await?
             }
         };
         Ok(messages::answer(&planned.schema(), batches, context))
