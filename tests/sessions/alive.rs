@@ -59,7 +59,7 @@ async fn a_silent_connection_is_tried_and_given_up_when_nobody_answers() {
                 vec![0; usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2])];
             line.read_exact(&mut body).await.unwrap();
             if head[3] == PING && head[4] == 0 {
-                pinged.get_or_insert(started.elapsed());
+                pinged.get_or_insert_with(|| started.elapsed());
             }
         }
     };

@@ -58,9 +58,9 @@ async fn a_request_that_is_too_long_is_refused_in_a_sentence() {
             is_told(&answers.unwrap_err(), words);
         }
     }
-    // Who may not ask is not told how long a question may be.
-    let long = "x".repeat(3_000_000);
-    let refused = Visitor::new(&federation, "no token").plan(&long).await.unwrap_err();
+    // What is read is not read for whoever may not ask.
+    let read = "x".repeat(3_000_000);
+    let refused = Visitor::new(&federation, "no token").plan(&read).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
     // What is just short enough is read, and a statement may be shorter than that.
     let read = format!("SELECT '{}' AS long", "x".repeat(4_000_000));
@@ -72,7 +72,7 @@ async fn lengths(ada: &mut Visitor, sql: &str) -> Result<Vec<usize>, Status> {
     let ticket = ada.plan(sql).await?.endpoint[0].ticket.clone().unwrap();
     let request = ada.request(ticket);
     let messages: Vec<FlightData> = ada.flight().do_get(request).await?.into_inner().try_collect().await?;
-    Ok(messages.iter().map(|message| message.encoded_len()).collect())
+    Ok(messages.iter().map(prost::Message::encoded_len).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
