@@ -143,6 +143,14 @@ fn size(column: &dyn Array, rows: &Range<usize>) -> usize {
                 let list = column.as_list::<i64>();
                 listed(list.value_offsets(), list.values(), rows)
             }
+            DataType::ListView(_) => {
+                let list = column.as_list_view::<i32>();
+                spread((list.offsets(), list.sizes()), list.values(), rows)
+            }
+            DataType::LargeListView(_) => {
+                let list = column.as_list_view::<i64>();
+                spread((list.offsets(), list.sizes()), list.values(), rows)
+            }
             DataType::Map(..) => {
                 let map = column.as_map();
                 listed(map.value_offsets(), map.entries(), rows)
@@ -153,9 +161,11 @@ fn size(column: &dyn Array, rows: &Range<usize>) -> usize {
             }
             DataType::Struct(_) => column.as_struct().columns().iter().map(|inner| size(inner, rows)).sum(),
             DataType::Dictionary(key, _) => key.primitive_width().unwrap_or_default() * count,
-            other => {
-                other.primitive_width().map_or_else(|| column.get_buffer_memory_size(), |width| width * count)
-            }
+            // Runs and unions, which questions do not make by themselves: as if every row took the same.
+            other => match other.primitive_width() {
+                Some(width) => width * count,
+                None => column.get_buffer_memory_size() * count / column.len().max(1),
+            },
         }
 }
 
@@ -172,6 +182,18 @@ fn listed<O: OffsetSizeTrait>(offsets: &[O], values: &dyn Array, rows: &Range<us
     size(values, &within(offsets, rows)) + size_of::<O>() * rows.len()
 }
 
+/// Lists that may be anywhere in their values, each with its place and its length.
+fn spread<O: OffsetSizeTrait>(
+    (offsets, lengths): (&[O], &[O]),
+    values: &dyn Array,
+    rows: &Range<usize>,
+) -> usize {
+    let places = offsets.iter().zip(lengths).map(|(from, length)| (from.as_usize(), length.as_usize()));
+    let listed =
+        places.skip(rows.start).take(rows.len()).map(|(from, length)| size(values, &(from..from + length)));
+    listed.sum::<usize>() + 2 * size_of::<O>() * rows.len()
+}
+
 fn within<O: OffsetSizeTrait>(offsets: &[O], rows: &Range<usize>) -> Range<usize> {
     let at = |row: usize| offsets.get(row).map_or(0, |offset| offset.as_usize());
     at(rows.start)..at(rows.end)
@@ -184,8 +206,8 @@ fn viewed(views: &[u128], rows: &Range<usize>) -> usize {
     long.sum::<usize>() + size_of::<u128>() * rows.len()
 }
 
-/// The piece without the bytes that its views do not look at: a message has all of the buffers that views look into, and pieces
-/// of one batch share them.
+/// The piece without what its views, of texts or of lists, do not look at: a message has all that views look into, and pieces of
+/// one batch share it.
 fn packed(piece: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let rows = 0..piece.num_rows();
     let spacious = |column: &ArrayRef| {
@@ -216,8 +238,8 @@ fn without_views(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
         DataType::BinaryView => DataType::LargeBinary,
-        DataType::List(field) => DataType::List(inner(field)),
-        DataType::LargeList(field) => DataType::LargeList(inner(field)),
+        DataType::List(field) | DataType::ListView(field) => DataType::List(inner(field)),
+        DataType::LargeList(field) | DataType::LargeListView(field) => DataType::LargeList(inner(field)),
         DataType::FixedSizeList(field, length) => DataType::FixedSizeList(inner(field), *length),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
         DataType::Map(entries, ordered) => DataType::Map(inner(entries), *ordered),
