@@ -14,6 +14,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::identity::jws;
+use crate::identity::signing_in::{HASH, PASSWORD};
 use crate::python::{recipes, with_files_of_recipes};
 
 /// Releases of `org.apache.arrow:flight-sql-jdbc-driver`, and the SHA-256 of their jars where it is known.
@@ -74,8 +75,8 @@ async fn the_jdbc_driver_works() {
     }
 }
 
-/// An issuer whose tokens are taken, one of them, and one that ended a minute ago.
-fn with_an_issuer(dir: &Path) {
+/// A user of the coordinator's own file; an issuer whose tokens are taken, one of them, and one that ended a minute ago.
+fn with_bob_and_an_issuer(dir: &Path) {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let public = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.public_key_raw());
     let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": public}]});
@@ -89,7 +90,9 @@ fn with_an_issuer(dir: &Path) {
     let file = dir.join("coordinator.toml");
     let issuer = "\n[[access.issuer]]\nurl = \"https://login.example\"\naudience = \"coordinator\"\nkeys = \"jwks.json\"\n";
     let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("[access]\n", "[access]\nusers = \"users.toml\"\n");
     fs::write(file, text + issuer).unwrap();
+    fs::write(dir.join("users.toml"), format!("[[user]]\nname = \"bob\"\npassword = \"{HASH}\"\n")).unwrap();
 }
 
 async fn check(jar: PathBuf) {
@@ -97,7 +100,7 @@ async fn check(jar: PathBuf) {
     let mut nodes = Synthetic::new(7, Scale::test()).write_to(dir.path()).unwrap();
     nodes.retain(|node| ["barnet", "camden", "croydon", "hackney"].contains(&node.id.as_str()));
     let builder = Federation::builder(dir.path(), nodes).policy(Policy::Contract);
-    let federation = builder.edit(with_an_issuer).start().await.unwrap();
+    let federation = builder.edit(with_bob_and_an_issuer).start().await.unwrap();
     let mut check = Command::new("java");
     check.arg("-cp").arg(jar).arg("--add-opens=java.base/java.nio=ALL-UNNAMED");
     check.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/JdbcCheck.java"));
@@ -106,6 +109,7 @@ async fn check(jar: PathBuf) {
     let url = recipes("text").into_iter().find(|recipe| recipe.starts_with("jdbc:")).unwrap();
     let url = url.trim().replace("coordinator.example:50050", &federation.address().to_string());
     check.arg(url).arg(dir.path().join("issued")).arg(dir.path().join("expired"));
+    check.args(["bob", PASSWORD]);
     check.current_dir(files.path());
     check.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = check.spawn().unwrap();

@@ -11,10 +11,13 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tonic::Code;
 
+mod alive;
 mod answers;
 mod following;
+mod oversize;
 mod reference;
 mod surface;
+mod types;
 mod visitor;
 
 use visitor::{Value, Visitor, prepared};

@@ -10,17 +10,20 @@
 //! * `tickets` – what clients hold on to: unguessable, bound to who made it, gone after a while
 //! * `proving` – what nodes will be asked, for the analyst to sign
 //! * `following`, `cancelling` – polls that say how far a question is, and its end before its answer
-//! * `messages` – record batches on the wire, notes with the last of them
+//! * `messages`, `encoding` – an answer as it is sent: record batches cut to size, notes with the last of them
+//! * `oversize` – requests that are too long
 //! * `status` – errors as gRPC statuses
 
 mod cancelling;
 mod command;
+mod encoding;
 mod following;
 mod front;
 mod listing;
 mod messages;
 mod metadata;
 mod options;
+mod oversize;
 mod plans;
 mod prepared;
 mod proving;
@@ -56,6 +59,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::auth::{Access, Caller, Signs};
 use crate::query::Engine;
 use front::Front;
+use oversize::Worded;
 use plans::Plans;
 use sessions::{Sessions, Visit};
 use tickets::Tickets;
@@ -93,8 +97,8 @@ impl Service {
         Self { shared: Proven::new(Shared { engine, access, timeout, plans, tickets, sessions, pace }) }
     }
 
-    pub(crate) fn server(self) -> FlightServiceServer<Front> {
-        FlightServiceServer::new(Front(self)).max_decoding_message_size(MAX_REQUEST_BYTES)
+    pub(crate) fn server(self) -> Worded {
+        Worded(FlightServiceServer::new(Front(self)).max_decoding_message_size(MAX_REQUEST_BYTES))
     }
 }
 

@@ -91,7 +91,9 @@ impl RefusalCode {
         self.entry().0
     }
 
-    /// The gRPC status it travels as.
+    /// The gRPC status it travels as; the code that counts is in the details. It is never `RESOURCE_EXHAUSTED`, which gRPC's own
+    /// machinery sends as well, for messages that are too long, and which drivers take for a fault of the server: what the policy
+    /// bounds is `PERMISSION_DENIED`, what the node bounds `UNAVAILABLE`, as analysts are told of it by the coordinator.
     pub fn grpc(self) -> Code {
         self.entry().1
     }
@@ -126,7 +128,7 @@ impl RefusalCode {
             Self::NotOnGrid => ("R12", Code::PermissionDenied),
             Self::JoinNotAllowed => ("R22", Code::PermissionDenied),
             Self::InnerAggregate => ("R23", Code::PermissionDenied),
-            Self::BudgetSpent => ("R24", Code::ResourceExhausted),
+            Self::BudgetSpent => ("R24", Code::PermissionDenied),
             Self::AuditUnavailable => ("R25", Code::Unavailable),
             Self::NotServed => ("N01", Code::Unauthenticated),
             Self::OtherVersion => ("N02", Code::FailedPrecondition),
@@ -134,11 +136,11 @@ impl RefusalCode {
             Self::Busy => ("N04", Code::Unavailable),
             Self::DeadlinePassed => ("N05", Code::DeadlineExceeded),
             Self::Failed => ("N06", Code::Internal),
-            Self::TooLarge => ("N07", Code::ResourceExhausted),
+            Self::TooLarge => ("N07", Code::Unavailable),
             Self::NotGranted => ("N08", Code::PermissionDenied),
             Self::TicketUsed => ("N09", Code::AlreadyExists),
             Self::NotProved => ("N10", Code::PermissionDenied),
-            Self::TooMuch => ("N11", Code::ResourceExhausted),
+            Self::TooMuch => ("N11", Code::Unavailable),
         }
     }
 }
@@ -191,6 +193,25 @@ mod tests {
         for code in RefusalCode::ALL {
             let refusal = Refusal::new(code, "words");
             assert_eq!(Refusal::from_status(&refusal.to_status("camden")), Some(refusal));
+        }
+    }
+
+    /// Those that clients map to nothing, or to a fault of the server, are of faults alone.
+    #[test]
+    fn statuses_are_those_that_clients_know_what_to_do_with() {
+        for code in RefusalCode::ALL {
+            let expected = match code {
+                RefusalCode::NoSuchDataset => Code::NotFound,
+                RefusalCode::NotInLanguage | RefusalCode::BadRequest => Code::InvalidArgument,
+                RefusalCode::NotServed => Code::Unauthenticated,
+                RefusalCode::OtherVersion => Code::FailedPrecondition,
+                RefusalCode::DeadlinePassed => Code::DeadlineExceeded,
+                RefusalCode::Failed => Code::Internal,
+                RefusalCode::TicketUsed => Code::AlreadyExists,
+                code if code.is_policy() => Code::PermissionDenied,
+                _ => Code::Unavailable,
+            };
+            assert_eq!(code.grpc(), expected, "{code}");
         }
     }
 }

@@ -1,7 +1,7 @@
 // What BI tools rely on that speak JDBC (DBeaver, Tableau, Metabase): the Arrow Flight SQL driver, driven as they drive it.
 // Run by the promise `jdbc`.
 //
-// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL ISSUED_FILE EXPIRED_FILE
+// Usage: java -cp flight-sql-jdbc-driver.jar --add-opens=java.base/java.nio=ALL-UNNAMED JdbcCheck.java HOST:PORT CA_FILE TOKEN_FILE URL ISSUED_FILE EXPIRED_FILE USER PASSWORD
 //
 // When all else is done it prints "stop the server" and waits for a line: then the server must be gone.
 
@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.TreeMap;
 
 public final class JdbcCheck {
     private static final String WALLS =
@@ -76,10 +77,31 @@ public final class JdbcCheck {
         String expired = Files.readString(Path.of(arguments[5]));
         fails("an expired token", () -> statements(connect(Map.of("token", expired))), "has expired");
         fails("a wrong token", () -> statements(connect(Map.of("token", "wrong"))), "token");
-        fails("a wrong password", () -> connect(Map.of("user", "ada", "password", "wrong")), "token");
-        fails("another's name", () -> connect(Map.of("user", "eve", "password", token)), "token");
+        fails("a wrong password", () -> connect(Map.of("user", "ada", "password", "wrong")), "is wrong");
+        fails("another's name", () -> connect(Map.of("user", "eve", "password", token)), "is wrong");
         fails("no token", () -> statements(connect(Map.of())), "sign in");
+        password(arguments[6], arguments[7]);
         gone(token);
+    }
+
+    /** A user of the coordinator's own file. */
+    private static void password(String user, String password) throws SQLException {
+        try (Connection connection = connect(Map.of("user", user, "password", password))) {
+            statements(connection);
+            for (int question = 0; question < 20; question++) {
+                // More than a name has attempts in a minute: the password was shown once.
+                equal("one", one(connection, "SELECT 1"), 1L);
+            }
+        }
+        String url = "jdbc:arrow-flight-sql://" + address + "/?useEncryption=true&tlsRootCerts=" + authority;
+        try (Connection connection = DriverManager.getConnection(url, user, password)) {
+            equal("one", one(connection, "SELECT 1"), 1L);
+        }
+        String refusal = "user name or password is wrong";
+        fails("a wrong password", () -> connect(Map.of("user", user, "password", password + ".")), refusal);
+        fails("an empty password", () -> connect(Map.of("user", user, "password", "")), refusal);
+        fails("a user that is not there", () -> connect(Map.of("user", "eve", "password", password)), refusal);
+        fails("a password as a token", () -> statements(connect(Map.of("token", password))), "token");
     }
 
     private static String version() {
@@ -255,7 +277,25 @@ public final class JdbcCheck {
         }
         equal("type of wall_type", types.get("wall_type"), Types.VARCHAR);
         check("hidden columns are not shown", !types.containsKey("address"));
-        check("a column explains itself: " + remarks, remarks.values().stream().anyMatch(it -> it != null && !it.isBlank()));
+        Map<String, String> described = new TreeMap<>(Map.of(
+                "node", "The node that holds the row",
+                "uprn_key", "Keyed hash of the property's reference number; never shown. Role: entity.",
+                "borough_gss", "GSS code of the borough, E09000001 to E09000033. Role: dimension.",
+                "ward", "Ward. Role: dimension.",
+                "built_band", "When it was built. Codes: before 1919, 1919-1944, 1945-1964, 1965-1980, after 1980."
+                        + " Role: dimension.",
+                "wall_type", "External wall. Codes: solid brick, cavity insulated, cavity uninsulated, system built,"
+                        + " timber frame. Role: dimension.",
+                "epc_band", "Energy performance; NULL without a certificate. Codes: A, B, C, D, E, F, G. Role: dimension.",
+                "bedrooms", "Number of bedrooms. Role: measure.",
+                "rebuild_cost", "What it would cost to build again. Unit: GBP. Role: measure."));
+        equal("remarks", new TreeMap<>(remarks), described);
+        // The protocol has no words about a table, and the driver makes none up.
+        for (String table : List.of("property", "nodes", "table_constraints")) {
+            equal("remarks of " + table, column(about.getTables(null, null, table, null), "REMARKS"), java.util.Arrays.asList((String) null));
+        }
+        equal("remarks of a view of the standard", column(about.getColumns(null, "information_schema", "table_constraints",
+                "constraint_type"), "REMARKS"), List.of("As the SQL standard has it."));
 
         equal("primary keys", column(about.getPrimaryKeys("jigsaw", "public", "property"), "COLUMN_NAME"), List.of());
         equal("imported keys", column(about.getImportedKeys("jigsaw", "public", "property"), "FKCOLUMN_NAME"), List.of());

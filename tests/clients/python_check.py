@@ -199,6 +199,13 @@ def errors(connection, address, ca):
     fails(adbc_driver_manager.ProgrammingError, ask("SELECT COUNT(*) FROM no_such_table"), "no_such_table")
     fails(adbc_driver_manager.ProgrammingError, ask("SELECT nino FROM rough_sleeping_contact"))
     fails(adbc_driver_manager.Error, ask("DELETE FROM property"))
+    # What is too long is the question's fault, and said in a sentence.
+    long = "x" * 5_000_000
+    fails(adbc_driver_manager.ProgrammingError, ask(f"SELECT '{long}' AS long"), "longer than the 4 MiB")
+    fails(adbc_driver_manager.ProgrammingError, ask("SELECT repeat('x', 20000000) AS long"), "longer than 3 MiB")
+    with connection.cursor() as cursor:
+        bind = lambda: cursor.execute("SELECT LENGTH(?) AS n", (long,))
+        fails(adbc_driver_manager.ProgrammingError, bind, "longer than the 4 MiB")
     fails(adbc_driver_manager.Error, lambda: connect(address, ca, "wrong").cursor().execute(WALLS))
     fails(adbc_driver_manager.Error, lambda: connect(address, ca).cursor().execute(WALLS))
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray as _, RecordBatch};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Int32Type, Schema, UInt32Type};
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
@@ -232,12 +232,20 @@ async fn everything_about_the_server_is_in_the_branch_that_drivers_read() {
         .iter()
         .flat_map(|batch| batch.column(1).as_primitive::<Int32Type>().values().to_vec())
         .collect();
-    assert!(codes.is_sorted() && codes.len() >= 13, "{codes:?}");
+    assert!(codes.is_sorted() && codes.len() == 14, "{codes:?}");
     let date = CommandGetXdbcTypeInfo { data_type: Some(91) };
     let (_, types) = stream(&mut ada, Ticket::new(date.as_any().encode_to_vec())).await.unwrap();
     assert_eq!(types[0].column(0).as_string::<i32>().value(0), "DATE");
     let moment = types[0].column_by_name("sql_data_type").unwrap().as_primitive::<Int32Type>().value(0);
     assert_eq!((types[0].num_rows(), moment), (1, 9));
+    let span = CommandGetXdbcTypeInfo { data_type: Some(10) };
+    let (_, types) = stream(&mut ada, Ticket::new(span.as_any().encode_to_vec())).await.unwrap();
+    let word = |name: &str| types[0].column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();
+    assert_eq!(word("type_name"), "INTERVAL");
+    // A literal is what is written between the two.
+    let literal = format!("{}-1 month{}", word("literal_prefix"), word("literal_suffix"));
+    assert_eq!(ada.ask(&format!("SELECT {literal} AS span")).await.unwrap(), ["-1 mons"]);
+    assert!(types[0].column_by_name("datetime_subcode").unwrap().is_null(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -255,3 +255,62 @@ async fn columns(federation: &Federation) -> BTreeMap<String, Schema> {
     }
     tables
 }
+
+/// There are no constraints; whoever asks for them is told that, in the same words everywhere.
+const CONSTRAINTS: [&str; 6] = [
+    "check_constraints",
+    "constraint_column_usage",
+    "constraint_table_usage",
+    "key_column_usage",
+    "referential_constraints",
+    "table_constraints",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_columns_are_the_same_to_metadata_calls_and_to_sql() {
+    let (_dir, builder) = prepare();
+    let federation = builder.start().await.unwrap();
+    let mut ada = Visitor::ada(&federation);
+    let flights = flights(&mut ada, "").await.unwrap();
+    let told = flights.iter().flat_map(|(table, schema)| {
+        let columns = schema.fields().iter().zip(0..);
+        columns.map(move |(field, place)| format!("{table} {place} {} {}", field.name(), field.is_nullable()))
+    });
+    let asked = "SELECT table_catalog || '.' || table_schema || '.' || table_name AS name, ordinal_position, column_name, \
+        is_nullable = 'YES' AS nullable FROM information_schema.columns";
+    let asked = ada.ask(asked).await.unwrap();
+    assert_eq!(asked.iter().cloned().collect::<BTreeSet<_>>(), told.collect());
+    let told: BTreeSet<String> = flights.into_keys().collect();
+    for asked in [
+        "SELECT table_catalog, table_schema, table_name FROM information_schema.tables",
+        "SELECT DISTINCT table_catalog, table_schema, table_name FROM information_schema.columns",
+    ] {
+        let rows = ada.ask(asked).await.unwrap();
+        assert_eq!(rows.len(), told.len(), "{asked}");
+        assert_eq!(rows.iter().map(|row| row.replace(' ', ".")).collect::<BTreeSet<_>>(), told, "{asked}");
+    }
+    let own = "SELECT table_type, COUNT(*) AS n FROM information_schema.tables WHERE table_schema = 'information_schema' GROUP BY table_type";
+    assert_eq!(ada.ask(own).await.unwrap(), ["VIEW 13"]);
+    let mut schemas = ada.ask("SELECT schema_name FROM information_schema.schemata").await.unwrap();
+    schemas.sort();
+    assert_eq!(schemas, ["information_schema", "public", "system"]);
+    for view in CONSTRAINTS {
+        let sql = format!("SELECT * FROM information_schema.{view}");
+        assert_eq!(ada.ask(&sql).await.unwrap(), [""; 0]);
+        assert!(told.contains(&format!("jigsaw.information_schema.{view}")), "{told:?}");
+        assert!(
+            ada.ask(&format!("SHOW COLUMNS FROM information_schema.{view}")).await.unwrap().len() > 3,
+            "{view}"
+        );
+    }
+    // As tools ask for the keys of a table and for where they point.
+    let keys = "SELECT k.column_name, c.constraint_type FROM information_schema.table_constraints c \
+        JOIN information_schema.key_column_usage k ON k.constraint_name = c.constraint_name AND k.table_name = c.table_name \
+        WHERE c.table_schema = 'public' AND c.table_name = 'property' ORDER BY k.ordinal_position";
+    assert_eq!(ada.ask(keys).await.unwrap(), [""; 0]);
+    let references = "SELECT r.constraint_name, u.table_name, u.column_name FROM information_schema.referential_constraints r \
+        LEFT JOIN information_schema.constraint_column_usage u ON u.constraint_name = r.unique_constraint_name \
+        LEFT JOIN information_schema.check_constraints k ON k.constraint_name = r.constraint_name \
+        WHERE r.constraint_schema = 'public'";
+    assert_eq!(ada.ask(references).await.unwrap(), [""; 0]);
+}

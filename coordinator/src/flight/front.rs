@@ -122,7 +122,7 @@ impl FlightService for Front {
 
 /// Every error has an id to ask about: that of its question, or else one of its own, which the log has. What cannot be decoded is
 /// told in a sentence, not in the decoder's terms.
-fn identified(mut status: Status) -> Status {
+pub(super) fn identified(mut status: Status) -> Status {
     if status.message().starts_with("DecodeError") {
         status = status::sql("what was sent is no command of Flight SQL: it cannot be decoded");
     }

@@ -1,23 +1,28 @@
 //! Answers as Flight messages: the schema always, then batches, and the notes with the last message.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::FlightData;
-use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
-use arrow_flight::error::FlightError;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use tonic::{Response, Status};
 
-use super::{Data, Message, status};
+use super::tickets::query_id;
+use super::{Data, Message, encoding, status};
 use crate::dispatch::QueryContext;
 use crate::notes::Notes;
 use crate::query::QueryError;
 
 /// An answer as it is made.
 pub(super) type Batches = BoxStream<'static, Result<RecordBatch, QueryError>>;
+
+/// How long nothing is sent of an answer before a message without rows is: proxies and load balancers close what is still for a
+/// minute. The pings of HTTP/2 are of no use there, for they go from each hop to the next.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// Waits for the first batch, which comes when every node has answered, so that a refusal is an error of the call itself.
 pub(super) async fn begun(batches: Batches, context: &Arc<QueryContext>) -> Result<Batches, Status> {
@@ -26,15 +31,34 @@ pub(super) async fn begun(batches: Batches, context: &Arc<QueryContext>) -> Resu
     Ok(stream::iter(first.map(Ok)).chain(batches).boxed())
 }
 
+/// The same, but not for longer than a client can be left without a word: after that, a refusal is an error of the stream.
+pub(super) async fn begun_soon(
+    batches: Batches,
+    schema: &SchemaRef,
+    context: &Arc<QueryContext>,
+) -> Result<Batches, Status> {
+    let mut batches = until(Arc::clone(context), batches);
+    let first = tokio::time::timeout(QUIET, batches.next()).await;
+    let first = first.unwrap_or_else(|_| Some(Ok(RecordBatch::new_empty(Arc::clone(schema)))));
+    let first = first.transpose().map_err(|error| status::of(&error, &context.id))?;
+    Ok(kept_alive(stream::iter(first.map(Ok)).chain(batches).boxed(), Arc::clone(schema), QUIET))
+}
+
+/// The batches, and one without rows whenever there was none for as long.
+fn kept_alive(batches: Batches, schema: SchemaRef, quiet: Duration) -> Batches {
+    stream::unfold((batches, schema), move |(mut batches, schema)| async move {
+        let next = tokio::time::timeout(quiet, batches.next()).await;
+        let next = next.unwrap_or_else(|_| Some(Ok(RecordBatch::new_empty(Arc::clone(&schema)))))?;
+        Some((next, (batches, schema)))
+    })
+    .boxed()
+}
+
 /// The messages of an answer that has begun.
-pub(super) fn answer(schema: SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
+pub(super) fn answer(schema: &SchemaRef, batches: Batches, context: Arc<QueryContext>) -> Response<Data> {
     let id = context.id.clone();
-    let all = batches.map_err(move |error: QueryError| FlightError::Tonic(Box::new(status::of(&error, &id))));
-    // There are dictionaries only where native types were asked for; as text they would not be what was announced.
-    let encoder = FlightDataEncoderBuilder::new().with_schema(schema);
-    let messages = encoder.with_dictionary_handling(DictionaryHandling::Resend).build(all);
-    let messages = messages.map_err(Status::from).boxed();
-    Response::new(with_notes(messages, context))
+    let messages = encoding::messages(schema, batches);
+    Response::new(with_notes(messages.map_err(move |error| status::of(&error, &id)).boxed(), context))
 }
 
 /// The batches that are there in time and before the question is cancelled; merging what nodes released can take long too.
@@ -53,6 +77,7 @@ fn until(context: Arc<QueryContext>, batches: Batches) -> Batches {
             Err(_) => Some((Err(status::late()), None)),
         }
     })
+    .try_filter(|batch| ready(batch.num_rows() > 0))
     .fuse()
     .boxed()
 }
@@ -83,7 +108,29 @@ fn with_notes(messages: BoxStream<'static, Message>, context: Arc<QueryContext>)
 
 /// A batch that is all there is.
 pub(super) fn one(batch: RecordBatch) -> Response<Data> {
-    let schema = batch.schema();
-    let messages = FlightDataEncoderBuilder::new().with_schema(schema).build(stream::iter([Ok(batch)]));
-    Response::new(messages.map_err(Status::from).boxed())
+    let messages = encoding::messages(&batch.schema(), stream::iter([Ok(batch)]).boxed());
+    let failed = |error| query_id().map_or_else(|status| status, |id| status::of(&error, &id));
+    Response::new(messages.map_err(failed).boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::Schema;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_long_is_sent_batches_without_rows() {
+        let schema = Arc::new(Schema::empty());
+        let late = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(350)).await;
+            Err(status::late())
+        });
+        let mut kept = kept_alive(late.boxed(), schema, Duration::from_millis(100));
+        for _ in 0..3 {
+            assert_eq!(kept.next().await.unwrap().unwrap().num_rows(), 0);
+        }
+        assert_eq!(kept.next().await, Some(Err(status::late())));
+        assert_eq!(kept.next().await, None);
+    }
 }

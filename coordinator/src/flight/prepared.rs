@@ -54,10 +54,7 @@ impl Shared {
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let statement = self.tickets.statement(handle, principal)?;
         let batches = FlightRecordBatchStream::new_from_flight_data(stream.map_err(FlightError::from));
-        let batches: Vec<RecordBatch> = batches
-            .try_collect()
-            .await
-            .map_err(|_| status::sql("the parameters are no Arrow record batch: bind a row of values"))?;
+        let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(unreadable)?;
         if statement.command.is_some() {
             return Err(status::sql("this statement has no parameters: write its value out"));
         }
@@ -124,6 +121,14 @@ impl Shared {
 pub(super) fn encoded(schema: &Schema) -> Result<Vec<u8>, Status> {
     let message = IpcMessage::try_from(SchemaAsIpc::new(schema, &IpcWriteOptions::default()));
     message.map(|message| message.0.to_vec()).map_err(|_| status::encoding())
+}
+
+/// What became of parameters that were sent: the transport's own word, or no record batch.
+fn unreadable(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        _ => status::sql("the parameters are no Arrow record batch: bind a row of values"),
+    }
 }
 
 /// Most rows of parameters: each is a question of its own to every node.

@@ -258,8 +258,9 @@ const fn moment(
     Described { name, data_type, size, scale, quoted: true, moment: Some(moment), ..PLAIN }
 }
 
-/// Every type that an answer can have in the portable types, by its number as the specification wants it.
-const TYPES_OF_ANSWERS: [Described; 13] = [
+/// Every type that an answer can have in the portable types, and spans, which are in questions and are text in answers; by number,
+/// as the specification wants it.
+const DESCRIBED: [Described; 14] = [
     PLAIN,
     integer("TINYINT", XdbcDataType::XdbcTinyint, 3),
     integer("BIGINT", XdbcDataType::XdbcBigint, 19),
@@ -283,6 +284,14 @@ const TYPES_OF_ANSWERS: [Described; 13] = [
     integer("SMALLINT", XdbcDataType::XdbcSmallint, 5),
     floating("REAL", XdbcDataType::XdbcFloat, 24),
     floating("DOUBLE", XdbcDataType::XdbcDouble, 53),
+    // Of months, days and nanoseconds at once, so none of the kinds that have a code of their own.
+    Described {
+        name: "INTERVAL",
+        data_type: XdbcDataType::XdbcInterval,
+        size: i32::MAX,
+        quoted: true,
+        ..PLAIN
+    },
     Described {
         name: "VARCHAR",
         data_type: XdbcDataType::XdbcVarchar,
@@ -299,7 +308,7 @@ const TYPES_OF_ANSWERS: [Described; 13] = [
 
 fn build_types() -> Result<XdbcTypeInfoData, ArrowError> {
     let mut types = XdbcTypeInfoDataBuilder::new();
-    for described in TYPES_OF_ANSWERS {
+    for described in DESCRIBED {
         types.append(described.info());
     }
     types.build().map_err(|error| ArrowError::ExternalError(Box::new(error)))
@@ -309,6 +318,7 @@ impl Described {
     fn info(&self) -> XdbcTypeInfo {
         let quote = self.quoted.then(|| match self.data_type {
             XdbcDataType::XdbcVarbinary => ("X'".to_owned(), "'".to_owned()),
+            XdbcDataType::XdbcInterval => ("INTERVAL '".to_owned(), "'".to_owned()),
             _ => ("'".to_owned(), "'".to_owned()),
         });
         let (prefix, suffix) = quote.unzip();

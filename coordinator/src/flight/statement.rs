@@ -115,10 +115,11 @@ impl Shared {
             (None, Some(ahead)) => ahead.batches().await?,
             (None, None) => {
                 let batches = planned.execute(&self.engine, Arc::clone(&context));
-                messages::begun(batches.map_err(|error| status::of(&error, &id))?, &context).await?
+                let batches = batches.map_err(|error| status::of(&error, &id))?;
+                messages::begun_soon(batches, &planned.schema(), &context).await?
             }
         };
-        Ok(messages::answer(planned.schema(), batches, context))
+        Ok(messages::answer(&planned.schema(), batches, context))
     }
 
     /// Counts a question that begins to run.

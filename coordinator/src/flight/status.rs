@@ -43,6 +43,14 @@ pub(super) fn sql(message: impl Into<String>) -> Status {
     with_word(Status::invalid_argument(message), "sql")
 }
 
+/// Whatever a client sends at once is bounded.
+pub(super) fn request_too_long(limit: usize) -> Status {
+    sql(format!(
+        "the request is longer than the {} MiB that are read at once: shorten the statement, join with a reference table instead of listing values, or bind fewer rows of parameters",
+        limit / (1024 * 1024)
+    ))
+}
+
 /// Nobody may change anything.
 pub(super) fn read_only() -> Status {
     unanswered("Jigsaw answers questions and changes nothing: write a SELECT")

@@ -1,12 +1,14 @@
 //! What clients can read: a profile of Arrow types that every Flight SQL driver in the field understands.
 
+mod convert;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit};
-use datafusion::arrow::util::display::FormatOptions;
 use jigsaw_proto::types::MAX_PRECISION;
 
 use crate::cell_status::Part;
@@ -104,13 +106,9 @@ pub(crate) fn portable_field(field: &Field) -> Field {
 /// # Errors
 /// A value that does not fit: it is not made NULL.
 pub(crate) fn to_wire(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, QueryError> {
-    let options = CastOptions { safe: false, format_options: FormatOptions::default() };
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        if column.data_type() == field.data_type() {
-            return Ok(Arc::clone(column));
-        }
-        cast_with_options(column, field.data_type(), &options).map_err(|_| unfitting(field))
-    });
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns
+        .map(|(column, field)| convert::convert(column, field.data_type()).map_err(|_| unfitting(field)));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| QueryError::internal(error.to_string()))
 }
@@ -123,9 +121,10 @@ fn unfitting(field: &Field) -> QueryError {
     ))
 }
 
-/// No views, dictionaries, runs, unsigned or half-wide numbers, at any depth; timestamps in microseconds; spans and NULLs as text.
+/// No views, dictionaries, runs, unsigned or half-wide numbers, at any depth; one kind of list; timestamps in microseconds;
+/// spans, NULLs and numbers of more digits than a `Decimal128` has as text. A union, which no question makes, stays what it is.
 fn portable(data_type: &DataType) -> DataType {
-    let wanted = match data_type {
+    match data_type {
         DataType::Decimal256(precision, scale) if *precision <= MAX_PRECISION => {
             DataType::Decimal128(*precision, *scale)
         }
@@ -155,8 +154,7 @@ fn portable(data_type: &DataType) -> DataType {
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| inner(field, true)).collect()),
         DataType::Map(entries, sorted) => DataType::Map(map_entries(entries), *sorted),
         other => other.clone(),
-    };
-    if can_cast_types(data_type, &wanted) { wanted } else { data_type.clone() }
+    }
 }
 
 fn inner(field: &FieldRef, nullable: bool) -> FieldRef {
