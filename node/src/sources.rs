@@ -162,6 +162,7 @@ impl Dataset {
             threshold: self.policy.threshold(),
             rounding: self.policy.rounding(),
             data_as_of: self.data_as_of(),
+            only: self.opened.settings.only.clone(),
         }
     }
 }
@@ -179,9 +180,9 @@ impl fmt::Debug for Dataset {
     }
 }
 
-/// What a reload may change of how files are read.
-fn reading(DatasetSettings { format, csv, select, .. }: &DatasetSettings) -> String {
-    format!("\n{format:?} {csv:?} {select:?}")
+/// What a reload may change of how files are read, and of which of their rows are served.
+fn reading(DatasetSettings { format, csv, select, only, .. }: &DatasetSettings) -> String {
+    format!("\n{format:?} {csv:?} {select:?} {only:?}")
 }
 
 /// The engine's words about a file, for the operator, without anything a cell may have said.

@@ -1,7 +1,11 @@
 //! What may come back from a borough, beside the record batches of aggregates.
 
+mod keys;
+
 use prost::Message;
 use serde::Deserialize;
+
+pub use keys::{DeclaredKeys, Key, MAX_KEYS};
 
 use crate::generated as wire;
 use crate::id::{NodeId, QueryId};
@@ -167,6 +171,8 @@ pub struct DatasetDescription {
     pub data_as_of: String,
     /// name of the dataset
     pub name: crate::id::DatasetName,
+    /// the only values of columns that it serves; none: any
+    pub only: Vec<DeclaredKeys>,
 }
 
 /// The Flight action that answers with a [`NodeDescription`].
@@ -215,6 +221,7 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            only,
         } = description;
         Self {
             name: name.to_string(),
@@ -225,6 +232,7 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            only: only.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -242,6 +250,7 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            only,
         } = message;
         Ok(Self {
             name: name.try_into().map_err(|_| Malformed("a described dataset name is not one"))?,
@@ -252,6 +261,7 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             threshold,
             rounding,
             data_as_of,
+            only: only.into_iter().map(Into::into).collect(),
         })
     }
 }

@@ -205,6 +205,7 @@ impl FlightService for Answering {
             rounding: 1,
             data_as_of: String::new(),
             name: contract.name,
+            only: vec![],
         };
         let description = NodeDescription {
             node: self.id.parse().unwrap(),
