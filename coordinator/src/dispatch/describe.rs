@@ -76,13 +76,16 @@ async fn ask(peer: &Peer) -> Result<NodeDescription, Status> {
 fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Contract>>) -> DatasetView {
     let agrees = match contracts.get(&dataset.name) {
         None => Err("no such contract is published here".to_owned()),
-        Some(contract) if contract.hash() == dataset.contract_hash => Ok(()),
+        Some(contract) if contract.hash() == dataset.contract_hash => {
+            dataset.only.iter().try_for_each(|keys| keys.check(contract))
+        }
         Some(contract) => Err(format!(
             "its contract differs from version {} published here: install the published file on the node",
             contract.version
         )),
     };
-    DatasetView { agrees, mode: dataset.mode, threshold: dataset.threshold, rounding: dataset.rounding }
+    let DatasetDescription { mode, threshold, rounding, only, .. } = dataset;
+    DatasetView { agrees, mode: *mode, threshold: *threshold, rounding: *rounding, only: only.clone() }
 }
 
 /// What an error of a call says about a node. A node's own words are passed on only if they are a refusal.
