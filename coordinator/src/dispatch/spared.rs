@@ -68,9 +68,10 @@ impl Rows<'_> {
             Expr::Binary { op: BinaryOp::And, left, right } => truth(left).and(truth(right)),
             Expr::Binary { op: BinaryOp::Or, left, right } => truth(left).not().and(truth(right).not()).not(),
             Expr::Binary { op, left, right } if op.is_comparison() => {
-                let (column, literal) = match (&**left, &**right) {
-                    (column, Expr::Literal(literal)) | (Expr::Literal(literal), column) => (column, literal),
-                    _ => return Truth::ANY,
+                let ((column, Expr::Literal(literal)) | (Expr::Literal(literal), column)) =
+                    (&**left, &**right)
+                else {
+                    return Truth::ANY;
                 };
                 self.domain(column, input).map_or(Truth::ANY, |domain| domain.compared(*op, literal))
             }

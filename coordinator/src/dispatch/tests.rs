@@ -16,6 +16,7 @@ use crate::query::QueryError;
 use node::{CONTRACT, FakeNode, Manner, nobody};
 
 mod node;
+mod spared;
 mod together;
 
 /// The time of a question.
