@@ -694,7 +694,7 @@ pub struct NodeDescription {
     #[prost(message, repeated, tag = "5")]
     pub datasets: ::prost::alloc::vec::Vec<DatasetDescription>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DatasetDescription {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
