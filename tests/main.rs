@@ -36,6 +36,9 @@ mod house;
 /// When something breaks, the asker is told which node is missing, in time.
 mod failures;
 
+/// Nodes that declare which keys they serve are spared questions about others, and no answer is another for it.
+mod declared;
+
 /// A node that is killed at any time has a record of whatever it sent.
 mod crash;
 

@@ -7,9 +7,11 @@ mod answer;
 mod context;
 mod describe;
 mod outcome;
+mod spared;
 mod together;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,9 +22,9 @@ use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::future::join_all;
 use jigsaw_proto::contract::Contract;
-use jigsaw_proto::fragment::Fragment;
+use jigsaw_proto::fragment::{Fragment, Relation};
 use jigsaw_proto::id::{DatasetName, NodeId};
-use jigsaw_proto::release::ReleaseMode;
+use jigsaw_proto::release::{DeclaredKeys, ReleaseMode};
 use jigsaw_proto::tls::{MAX_MESSAGE_BYTES, TlsMaterial};
 use tonic::transport::Channel;
 
@@ -32,6 +34,9 @@ use together::Together;
 
 /// How often nodes are asked who they are.
 pub(crate) const REFRESH: Duration = Duration::from_secs(15);
+
+/// How long a node that is about to be spared has to say that it still serves the same keys alone.
+const CONFIRM: Duration = Duration::from_millis(250);
 
 /// A node as the configuration lists it.
 #[derive(Debug, Clone)]
@@ -115,6 +120,8 @@ pub(crate) struct DatasetView {
     pub(crate) rules: Vec<String>,
     /// new aggregates that it answers on one day
     pub(crate) cells_per_day: Option<NonZeroU64>,
+    /// the only values of columns that it serves
+    pub(crate) only: Vec<DeclaredKeys>,
 }
 
 impl Federation {
@@ -151,7 +158,7 @@ impl Federation {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What becomes of one fragment at all nodes that hold its datasets, or at those of `only`.
+    /// What becomes of one fragment at all nodes that hold its datasets and can have rows of `about`.
     ///
     /// # Errors
     /// No node holds them.
@@ -160,14 +167,15 @@ impl Federation {
         context: &QueryContext,
         fragment: &Fragment,
         schema: SchemaRef,
-        only: Option<&BTreeSet<NodeId>>,
+        about: &Relation,
     ) -> Result<Vec<NodeOutcome>, DispatchError> {
         let snapshot = self.snapshot();
         if !snapshot.nodes.iter().any(|view| !matches!(view.holds(fragment), Holding::No)) {
             return Err(DispatchError::nobody_holds(fragment));
         }
-        let wanted = |view: &&NodeView| only.is_none_or(|only| only.contains(&view.id));
-        let asked = self.peers.iter().zip(&snapshot.nodes).filter(|(_, view)| wanted(view)).filter_map(
+        let views = self.peers.iter().zip(&snapshot.nodes);
+        let views = join_all(views.map(|(peer, view)| self.confirmed(peer, view, about))).await;
+        let asked = self.peers.iter().zip(&views).filter(|(_, view)| view.can_have_rows(about)).filter_map(
             |(peer, view)| match view.holds(fragment) {
                 Holding::No => None,
                 Holding::LeftOut(reason) => Some((view, Err(reason))),
@@ -191,6 +199,25 @@ impl Federation {
     }
 }
 
+impl Federation {
+    /// What is known of a node; if it is to be spared because of keys it declared, what it says of itself at this moment.
+    ///
+    /// It may have other keys by now. If it is up and does not say so in time, it is asked; if it is down, nobody is served by it,
+    /// and what it last declared counts.
+    async fn confirmed<'a>(&self, peer: &Peer, view: &'a NodeView, about: &Relation) -> Cow<'a, NodeView> {
+        let by_name = spared::can_have_rows(about, view, false);
+        if !by_name || view.can_have_rows(about) {
+            return Cow::Borrowed(view);
+        }
+        let said = tokio::time::timeout(CONFIRM, describe::describe(peer, view, &self.contracts)).await;
+        match said {
+            Ok(said) => Cow::Owned(said),
+            Err(_) if view.status == NodeStatus::Down => Cow::Borrowed(view),
+            Err(_) => Cow::Owned(NodeView { datasets: BTreeMap::new(), described: false, ..view.clone() }),
+        }
+    }
+}
+
 /// Whether a node is to be asked a fragment.
 enum Holding {
     Yes,
@@ -211,6 +238,11 @@ impl NodeView {
             checked_at: None,
             described: false,
         }
+    }
+
+    /// Whether it can have rows of a relation, by its name and the keys it declared.
+    pub(crate) fn can_have_rows(&self, about: &Relation) -> bool {
+        spared::can_have_rows(about, self, true)
     }
 
     /// A node that never said what it holds may hold anything: it is asked, and missed if it does not answer.

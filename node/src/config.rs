@@ -205,6 +205,9 @@ pub struct DatasetWords {
     pub csv: Option<CsvWords>,
     /// mapping from the source's columns to the contract's
     pub select: Option<String>,
+    /// the only values of dimensions that are served; default: any
+    #[serde(default)]
+    pub only: BTreeMap<String, Vec<toml::Value>>,
     /// what may be released; required
     pub policy: PolicyPlace,
 }

@@ -1,6 +1,7 @@
 //! What the configuration means: checked, resolved, immutable. Nothing is checked again later.
 
 mod identity;
+mod only;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use jigsaw_proto::contract::Contract;
 use jigsaw_proto::id::NodeId;
 use jigsaw_proto::pace;
+use jigsaw_proto::release::DeclaredKeys;
 use jigsaw_proto::tls::TlsMaterial;
 
 use crate::authorise::IdentitySettings;
@@ -66,6 +68,8 @@ pub(crate) struct DatasetSettings {
     pub(crate) format: FormatWord,
     pub(crate) csv: CsvWords,
     pub(crate) select: Option<String>,
+    /// rows of other values are not served
+    pub(crate) only: Vec<DeclaredKeys>,
 }
 
 /// A configuration that cannot be run: one sentence that says what is wrong, where, and what to do.
@@ -240,7 +244,7 @@ impl AuditSettings {
 }
 
 fn dataset(words: DatasetWords, file: &ConfigFile) -> Result<DatasetSettings> {
-    let DatasetWords { contract, source, format, csv, select, policy } = words;
+    let DatasetWords { contract, source, format, csv, select, only, policy } = words;
     let path = file.folder.join(contract);
     let contract_text = read(&path)?;
     let contract = Contract::parse(&contract_text).map_err(|error| {
@@ -269,6 +273,7 @@ fn dataset(words: DatasetWords, file: &ConfigFile) -> Result<DatasetSettings> {
     if !csv.delimiter.is_ascii() {
         return Err(problem("[dataset.csv]: delimiter is one ASCII character".to_owned()));
     }
+    let only = only::keys(only, &contract).map_err(problem)?;
     Ok(DatasetSettings {
         contract,
         contract_text,
@@ -278,6 +283,7 @@ fn dataset(words: DatasetWords, file: &ConfigFile) -> Result<DatasetSettings> {
         format,
         csv,
         select,
+        only,
     })
 }
 

@@ -164,6 +164,7 @@ impl Dataset {
             data_as_of: self.data_as_of(),
             rules: self.policy.announced().map(str::to_owned).collect(),
             cells_per_day: self.policy.budget().and_then(|budget| budget.cells_per_day().try_into().ok()),
+            only: self.opened.settings.only.clone(),
         }
     }
 }
@@ -181,9 +182,9 @@ impl fmt::Debug for Dataset {
     }
 }
 
-/// What a reload may change of how files are read.
-fn reading(DatasetSettings { format, csv, select, .. }: &DatasetSettings) -> String {
-    format!("\n{format:?} {csv:?} {select:?}")
+/// What a reload may change of how files are read, and of which of their rows are served.
+fn reading(DatasetSettings { format, csv, select, only, .. }: &DatasetSettings) -> String {
+    format!("\n{format:?} {csv:?} {select:?} {only:?}")
 }
 
 /// The engine's words about a file, for the operator, without anything a cell may have said.

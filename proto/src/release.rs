@@ -1,9 +1,13 @@
 //! What may come back from a borough, beside the record batches of aggregates.
 
+mod keys;
+
 use std::num::NonZeroU64;
 
 use prost::Message;
 use serde::Deserialize;
+
+pub use keys::{DeclaredKeys, Key, MAX_KEYS};
 
 use crate::generated as wire;
 use crate::id::{NodeId, QueryId};
@@ -173,6 +177,8 @@ pub struct DatasetDescription {
     pub cells_per_day: Option<NonZeroU64>,
     /// name of the dataset
     pub name: crate::id::DatasetName,
+    /// the only values of columns that it serves; none: any
+    pub only: Vec<DeclaredKeys>,
 }
 
 /// Most rules that a description lists.
@@ -226,6 +232,7 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             data_as_of,
             rules,
             cells_per_day,
+            only,
         } = description;
         Self {
             name: name.to_string(),
@@ -238,6 +245,7 @@ impl From<DatasetDescription> for wire::DatasetDescription {
             data_as_of,
             rules,
             cells_per_day: cells_per_day.map_or(0, NonZeroU64::get),
+            only: only.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -257,6 +265,7 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             data_as_of,
             rules,
             cells_per_day,
+            only,
         } = message;
         if rules.len() > MOST_RULES || !rules.iter().all(|rule| is_code(rule)) {
             return Err(Malformed("a described rule is no code"));
@@ -272,6 +281,7 @@ impl TryFrom<wire::DatasetDescription> for DatasetDescription {
             data_as_of,
             rules,
             cells_per_day: NonZeroU64::new(cells_per_day),
+            only: only.into_iter().map(Into::into).collect(),
         })
     }
 }

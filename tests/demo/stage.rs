@@ -45,6 +45,7 @@ pub(crate) async fn set(options: &Options, start: Instant) -> Result<Stage> {
     let count = nodes.len();
     let federation = Federation::builder(dir.path(), nodes)
         .policy(Policy::Contract)
+        .declared()
         .tap([BOROUGH])
         .observe(progress)
         .start()

@@ -177,6 +177,13 @@ pub fn contract(name: &str) -> Result<Contract> {
     table::contract(name)
 }
 
+/// The GSS code of the borough whose node has this id; `None`: it is no borough.
+pub fn code_of(node: &str) -> Option<&'static str> {
+    let boroughs = REFERENCES[0].text.lines().skip(1).filter_map(|line| line.split_once(','));
+    let own = |rest: &str| rest.split(',').next().is_some_and(|name| london::id(name) == node);
+    boroughs.into_iter().find(|(_, rest)| own(rest)).map(|(code, _)| code)
+}
+
 /// The same contract under an open release: for comparison with an engine that protects nothing.
 pub fn opened(contract: &str) -> String {
     let words = ["threshold", "rounding", "conditions", "cells_per_day"];

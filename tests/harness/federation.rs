@@ -90,6 +90,12 @@ impl Builder {
         self
     }
 
+    /// Has every borough declare that it serves rows of its own code alone.
+    pub const fn declared(mut self) -> Self {
+        self.terms.declared = true;
+        self
+    }
+
     /// Adds contracts, name and TOML text, for datasets that [`crate::data::contracts`] does not know.
     pub fn contracts(mut self, contracts: impl IntoIterator<Item = (String, String)>) -> Self {
         self.terms.contracts.extend(contracts);
@@ -209,7 +215,7 @@ impl Federation {
         Builder {
             dir,
             nodes,
-            terms: Terms { policy: Policy::Open, lines: None, contracts: BTreeMap::new() },
+            terms: Terms { policy: Policy::Open, lines: None, declared: false, contracts: BTreeMap::new() },
             tapped: Vec::new(),
             strangers,
             timeout_seconds: 30,

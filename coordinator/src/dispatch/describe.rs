@@ -76,7 +76,9 @@ async fn ask(peer: &Peer) -> Result<NodeDescription, Status> {
 fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Contract>>) -> DatasetView {
     let agrees = match contracts.get(&dataset.name) {
         None => Err("no such contract is published here".to_owned()),
-        Some(contract) if contract.hash() == dataset.contract_hash => Ok(()),
+        Some(contract) if contract.hash() == dataset.contract_hash => {
+            dataset.only.iter().try_for_each(|keys| keys.check(contract))
+        }
         Some(contract) => Err(format!(
             "its contract differs from version {} published here: install the published file on the node",
             contract.version
@@ -89,6 +91,7 @@ fn view(dataset: &DatasetDescription, contracts: &BTreeMap<DatasetName, Arc<Cont
         rounding: dataset.rounding,
         rules: dataset.rules.clone(),
         cells_per_day: dataset.cells_per_day,
+        only: dataset.only.clone(),
     }
 }
 

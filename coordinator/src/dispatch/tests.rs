@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use jigsaw_proto::aggregate::State;
-use jigsaw_proto::expr::{Column, Expr};
+use jigsaw_proto::expr::{BinaryOp, Column, Expr, Literal};
 use jigsaw_proto::fragment::{Measure, Relation};
 use jigsaw_proto::refusal::RefusalCode;
 use tonic::transport::Endpoint;
@@ -16,6 +16,7 @@ use crate::query::QueryError;
 use node::{CONTRACT, FakeNode, Manner, nobody};
 
 mod node;
+mod spared;
 mod together;
 
 /// The time of a question.
@@ -89,8 +90,10 @@ async fn all_answers_together_are_the_answer() {
     assert_eq!(status(&context, "one").0, "answered");
     let progress = context.progress().borrow().clone();
     assert_eq!((progress.asked, progress.answered, progress.waiting.len()), (2, 2, 0));
-    let only = BTreeSet::from(["two".parse().unwrap()]);
-    let pruned = federation.ask(&self::context(false), &fragment(), schema(), Some(&only)).await.unwrap();
+    let named =
+        Expr::Column(Column::new("thing", "node")).binary(BinaryOp::Eq, Expr::Literal(Literal::text("two")));
+    let about = Relation::Filter { input: Box::new(fragment().input), predicate: named };
+    let pruned = federation.ask(&self::context(false), &fragment(), schema(), Some(&about)).await.unwrap();
     assert_eq!(pruned.batches().map(RecordBatch::num_rows).sum::<usize>(), 0);
     assert_eq!(nodes[0].asked(), 1, "a node whose rows cannot matter was asked");
     for node in nodes {

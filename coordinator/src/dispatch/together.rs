@@ -9,13 +9,11 @@
 //! analyst is told this way was released to that analyst, for that purpose, by a request that the node recorded; nobody is told
 //! anything that was released to somebody else, nor can tell what others ask.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use datafusion::arrow::datatypes::SchemaRef;
-use jigsaw_proto::fragment::Fragment;
-use jigsaw_proto::id::NodeId;
+use jigsaw_proto::fragment::{Fragment, Relation};
 use jigsaw_proto::identity::Assertion;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -37,7 +35,8 @@ pub(super) struct Terms {
     /// the whole time it has
     limit: Duration,
     fragment: Fragment,
-    only: Option<BTreeSet<NodeId>>,
+    /// nodes that can have no rows of it are not asked
+    about: Relation,
 }
 
 /// The askings that have not ended.
@@ -63,7 +62,8 @@ struct State {
 type Told = (Arc<[NodeOutcome]>, Result<Arc<Released>, DispatchError>);
 
 impl Federation {
-    /// Asks one fragment of all nodes that hold its datasets, or of those of `only`; together with whoever waits to ask the same.
+    /// Asks one fragment of all nodes that hold its datasets, and can have rows of `about`
+    /// (by itself: of what the fragment reads); together with whoever waits to ask the same.
     ///
     /// # Errors
     /// Nodes that are missing from the answer, unless the question allows that; a refusal in which all nodes agree.
@@ -72,7 +72,7 @@ impl Federation {
         context: &Arc<QueryContext>,
         fragment: &Fragment,
         schema: SchemaRef,
-        only: Option<&BTreeSet<NodeId>>,
+        about: Option<&Relation>,
     ) -> Result<Arc<Released>, DispatchError> {
         let terms = Terms {
             principal: context.principal.clone(),
@@ -81,7 +81,7 @@ impl Federation {
             allow_partial: context.allow_partial,
             limit: context.whole(),
             fragment: fragment.clone(),
-            only: only.cloned(),
+            about: about.unwrap_or(&fragment.input).clone(),
         };
         let (asked, own) = self.join(terms, context, schema);
         let mut state = asked.state.clone();
@@ -128,7 +128,7 @@ impl Federation {
     ) -> Arc<Asked> {
         let (telling, state) = watch::channel(State::default());
         let (federation, context) = (Arc::clone(self), Arc::clone(context));
-        let (fragment, only) = (terms.fragment.clone(), terms.only.clone());
+        let (fragment, about) = (terms.fragment.clone(), terms.about.clone());
         let task = tokio::spawn(async move {
             if let Some(mut before) = before {
                 // It may have been given up, too.
@@ -136,7 +136,7 @@ impl Federation {
                 _ = tokio::time::timeout(PATIENCE, over).await;
             }
             telling.send_modify(|state| state.begun = true);
-            let outcomes = federation.ask_nodes(&context, &fragment, schema, only.as_ref()).await;
+            let outcomes = federation.ask_nodes(&context, &fragment, schema, &about).await;
             let told = match outcomes {
                 Err(error) => (Arc::default(), Err(error)),
                 Ok(outcomes) => {

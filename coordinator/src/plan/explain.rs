@@ -24,7 +24,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use jigsaw_proto::id::NodeId;
 
-use crate::dispatch::Snapshot;
+use crate::dispatch::{NodeView, Snapshot};
 use crate::split::FragmentTable;
 
 /// How much is shown.
@@ -77,11 +77,14 @@ pub(crate) fn fragments_of(plan: &LogicalPlan) -> Result<Vec<FragmentTable>> {
 /// The nodes that hold every dataset of the fragment and can have rows for it; and those that hold them and can have none.
 fn asked<'a>(release: &FragmentTable, snapshot: &'a Snapshot) -> (Vec<&'a NodeId>, Vec<&'a NodeId>) {
     let datasets = release.fragment().input.datasets();
-    let holds = |node: &&crate::dispatch::NodeView| {
+    let holds = |node: &&NodeView| {
         datasets.iter().all(|name| node.datasets.get(*name).is_some_and(|dataset| dataset.agrees.is_ok()))
     };
-    let can_have_rows = |id: &&NodeId| release.only().is_none_or(|only| only.contains(*id));
-    snapshot.nodes.iter().filter(holds).map(|node| &node.id).partition(can_have_rows)
+    let holders = snapshot.nodes.iter().filter(holds);
+    let (asked, spared): (Vec<_>, Vec<_>) =
+        holders.partition(|node| node.can_have_rows(&release.fragment().input));
+    let ids = |nodes: Vec<&'a NodeView>| nodes.into_iter().map(|node| &node.id).collect();
+    (ids(asked), ids(spared))
 }
 
 /// `33 nodes`, or the names where they are few.

@@ -1,7 +1,7 @@
 //! The release of a fragment as a leaf of the plan: an ordinary table, whose scan asks the nodes.
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,10 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
-use jigsaw_proto::contract::NODE_COLUMN;
-use jigsaw_proto::expr::{BinaryOp, Column, Expr as FragmentExpr, Value};
-use jigsaw_proto::fragment::{Fragment, JoinKind, Relation};
-use jigsaw_proto::id::NodeId;
+use jigsaw_proto::fragment::{Fragment, Relation};
 use jigsaw_proto::release::ReleaseMode;
 use jigsaw_proto::types::DataType;
 use tokio::sync::OnceCell;
@@ -36,7 +33,6 @@ use crate::query::QueryError;
 #[derive(Clone)]
 pub(crate) struct FragmentTable {
     fragment: Arc<Fragment>,
-    only: Option<Arc<BTreeSet<NodeId>>>,
     released: SchemaRef,
     relied_on: Arc<Vec<Reliance>>,
     view: View,
@@ -55,10 +51,9 @@ fn schema(columns: &[(String, DataType)]) -> SchemaRef {
 impl FragmentTable {
     /// The table of `fragment`, whose release has these columns, and what it relies on.
     pub(super) fn new(fragment: Fragment, columns: &[(String, DataType)], relied_on: Vec<Reliance>) -> Self {
-        let only = nodes_named(&fragment.input).map(Arc::new);
         let (released, relied_on) = (schema(columns), Arc::new(relied_on));
         let remarks = Arc::default();
-        Self { fragment: Arc::new(fragment), only, released, relied_on, view: View::Release, remarks }
+        Self { fragment: Arc::new(fragment), released, relied_on, view: View::Release, remarks }
     }
 
     /// The release that a scan is of; `None` for any other table.
@@ -80,11 +75,6 @@ impl FragmentTable {
     /// What is asked.
     pub(crate) fn fragment(&self) -> &Fragment {
         &self.fragment
-    }
-
-    /// The nodes that can have rows for it, where the question names them.
-    pub(crate) fn only(&self) -> Option<&BTreeSet<NodeId>> {
-        self.only.as_deref()
     }
 
     /// The name it has in plans.
@@ -145,14 +135,14 @@ impl PartitionStream for Release {
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let FragmentTable { fragment, only, released, relied_on, view, remarks } = self.table.clone();
+        let FragmentTable { fragment, released, relied_on, view, remarks } = self.table.clone();
         let schema = Arc::clone(&self.schema);
         let answer = async move {
             let asking = context.session_config().get_extension::<Asking>().ok_or_else(|| {
                 DataFusionError::from(QueryError::internal("a fragment was scanned outside a question"))
             })?;
-            let answer = asking.ask(&fragment, &released, only.as_deref());
-            let answer = asking.checked(answer, &relied_on, only.as_deref()).await?;
+            let answer = asking.ask(&fragment, &released, &fragment.input);
+            let answer = asking.checked(answer, &relied_on, &fragment.input).await?;
             asking.remark(&answer, &remarks)?;
             let batches = view.batches(&answer, &schema)?;
             Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
@@ -176,12 +166,12 @@ impl Asking {
         Self { federation, context, answers: Mutex::default() }
     }
 
-    /// An answer that is held against what it relies on.
+    /// An answer about rows, held against what it relies on.
     async fn checked(
         &self,
         answer: impl Future<Output = Result<Answer, QueryError>>,
         relied_on: &[Reliance],
-        only: Option<&BTreeSet<NodeId>>,
+        about: &Relation,
     ) -> Result<Answer, QueryError> {
         let values: Vec<&Values> = relied_on
             .iter()
@@ -193,7 +183,7 @@ impl Asking {
             .collect();
         let asked = values.iter().map(|values| async move {
             let schema = schema(&values.columns);
-            self.ask(&values.fragment, &schema, only).await
+            self.ask(&values.fragment, &schema, about).await
         });
         let (answer, asked) = try_join(answer, try_join_all(asked)).await?;
         let seen: Vec<(&Values, Answer)> = values.into_iter().zip(asked).collect();
@@ -223,70 +213,19 @@ impl Asking {
         &self,
         fragment: &Fragment,
         schema: &SchemaRef,
-        only: Option<&BTreeSet<NodeId>>,
+        about: &Relation,
     ) -> Result<Answer, QueryError> {
         let cell = {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(answers.entry(fragment.to_string()).or_default())
+            Arc::clone(answers.entry(format!("{fragment} ABOUT {about}")).or_default())
         };
         let answer = cell
             .get_or_try_init(async || {
-                let released = self.federation.ask(&self.context, fragment, Arc::clone(schema), only).await?;
+                let released =
+                    self.federation.ask(&self.context, fragment, Arc::clone(schema), Some(about)).await?;
                 Ok::<_, QueryError>(released)
             })
             .await?;
         Ok(Arc::clone(answer))
-    }
-}
-
-/// The nodes that a relation's conditions name (`node = 'camden'`, `node IN (…)`); `None`: any node can have rows.
-fn nodes_named(relation: &Relation) -> Option<BTreeSet<NodeId>> {
-    match relation {
-        Relation::Filter { input, predicate } => both(nodes_named(input), nodes_required(predicate)),
-        Relation::Join(join) => match join.kind {
-            JoinKind::Inner => both(nodes_named(&join.left), nodes_named(&join.right)),
-            JoinKind::Left | JoinKind::Semi | JoinKind::Anti => nodes_named(&join.left),
-            JoinKind::Right => nodes_named(&join.right),
-            JoinKind::Full => None,
-        },
-        Relation::Scan { .. }
-        | Relation::Project { .. }
-        | Relation::UnionAll { .. }
-        | Relation::Aggregate { .. } => None,
-    }
-}
-
-fn nodes_required(predicate: &FragmentExpr) -> Option<BTreeSet<NodeId>> {
-    let is_node = |expr: &FragmentExpr| matches!(expr, FragmentExpr::Column(Column { name, .. }) if name == NODE_COLUMN);
-    // Text that is no node id names no node.
-    let named = |value: Option<&Value>| match value {
-        Some(Value::Text(text)) => text.parse().ok(),
-        _ => None,
-    };
-    match predicate {
-        FragmentExpr::Binary { op: BinaryOp::And, left, right } => {
-            both(nodes_required(left), nodes_required(right))
-        }
-        FragmentExpr::Binary { op: BinaryOp::Eq, left, right } => match (&**left, &**right) {
-            (node, FragmentExpr::Literal(id)) | (FragmentExpr::Literal(id), node) if is_node(node) => {
-                Some(named(id.value()).into_iter().collect())
-            }
-            _ => None,
-        },
-        FragmentExpr::Binary { op: BinaryOp::Or, left, right } => {
-            let (left, right) = (nodes_required(left)?, nodes_required(right)?);
-            Some(left.union(&right).cloned().collect())
-        }
-        FragmentExpr::InList { operand, list, negated: false } if is_node(operand) => {
-            Some(list.iter().filter_map(|id| named(id.value())).collect())
-        }
-        _ => None,
-    }
-}
-
-fn both(one: Option<BTreeSet<NodeId>>, other: Option<BTreeSet<NodeId>>) -> Option<BTreeSet<NodeId>> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.intersection(&other).cloned().collect()),
-        (one, other) => one.or(other),
     }
 }

@@ -116,6 +116,7 @@ fn settings(contract: Contract, folder: &Path) -> DatasetSettings {
         format: FormatWord::Parquet,
         csv: CsvWords::plain(),
         select: None,
+        only: vec![],
     }
 }
 

@@ -133,6 +133,46 @@ async fn a_reload_reads_files_another_way() {
     assert_eq!(bench.wards().await, [Some("all".to_owned())]);
 }
 
+/// Declared keys are a filter, whatever the files hold; coordinators are told them, and a reload with others is another table.
+#[tokio::test]
+async fn a_reload_changes_declared_keys() {
+    let bench = bench().await;
+    let only = |keys: &str| format!("source = \"stay.parquet\"\nonly = {keys}");
+    let mut now = "source = \"stay.parquet\"".to_owned();
+    for (keys, sql, wards) in [
+        ("{ ward = [\"big\"] }", "ward IN ('big')", &["big"][..]),
+        ("{ ward = [\"big\", \"edge\", \"x\"] }", "ward IN ('big', 'edge', 'x')", &["big", "edge"]),
+        ("{ ward = [\"BIG\", \"edge\"] }", "ward IN ('BIG', 'edge')", &["edge"]),
+    ] {
+        edit(&bench, &now, &only(keys));
+        now = only(keys);
+        bench.node.reload().await.unwrap();
+        assert_eq!(
+            bench.wards().await,
+            wards.iter().map(|ward| Some((*ward).to_owned())).collect::<Vec<_>>()
+        );
+        let told = NodeDescription::decode(&bench.node.description().encode()).unwrap();
+        let told = told.datasets.into_iter().find(|dataset| dataset.name.as_str() == "stay").unwrap().only;
+        assert_eq!(told.iter().map(ToString::to_string).collect::<Vec<_>>(), [sql]);
+    }
+    for (keys, words) in [
+        ("{ person = [\"x\"] }", "person is no dimension"),
+        ("{ elsewhere = [\"x\"] }", "elsewhere is no dimension"),
+        ("{ ward = [1] }", "a value of ward is no VARCHAR"),
+        ("{ ward = [true] }", "a value of ward is a TOML boolean"),
+        ("{ ward = [] }", "ward has 0 values"),
+    ] {
+        edit(&bench, &now, &only(keys));
+        now = only(keys);
+        let problem = bench.node.reload().await.unwrap_err().to_string();
+        assert!(
+            problem.contains("node.toml: dataset stay: [dataset.only]: ") && problem.contains(words),
+            "{problem}"
+        );
+    }
+    assert_eq!(bench.wards().await, [Some("edge".to_owned())], "the keys before stay in force");
+}
+
 /// The policy at the beginning decides, and no plan made under it serves a later question.
 #[tokio::test]
 async fn a_question_keeps_the_policy_it_began_with() {

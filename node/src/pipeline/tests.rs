@@ -280,6 +280,7 @@ fn dataset(contract: &str, dir: &Path) -> DatasetSettings {
         format: FormatWord::Parquet,
         csv: CsvWords { columns: BTreeMap::new(), ..CsvWords::plain() },
         select: None,
+        only: vec![],
     }
 }
 

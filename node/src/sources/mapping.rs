@@ -1,11 +1,12 @@
-//! From a source's columns to the contract's: the optional `select`, then one cast for each column where no digit can change.
+//! From a source's columns to the contract's: the optional `select`, then one cast for each column where no digit can change, then
+//! the declared keys.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, ExprSchema};
+use datafusion::common::{Column, DFSchema, ExprSchema, ScalarValue};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -16,6 +17,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jigsaw_proto::contract::Contract;
+use jigsaw_proto::release::{DeclaredKeys, Key};
 
 use super::sanitised;
 use crate::config::FormatWord;
@@ -34,7 +36,34 @@ pub(super) async fn map(
         Some(select) => selected(settings, select, source).await?,
         None => nulled(settings, source).map_err(|error| sanitised(&error))?,
     };
-    conformed(&settings.contract, plan, settings).map(|plan| Arc::new(ViewTable::new(plan, None)) as _)
+    let plan = conformed(&settings.contract, plan, settings)?;
+    let plan = kept_to(&settings.only, plan).map_err(|error| sanitised(&error))?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// The rows whose columns have declared values, and no others: whoever is not asked because of the declaration is not missed.
+fn kept_to(only: &[DeclaredKeys], plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let mut plan = plan;
+    for DeclaredKeys { column, values } in only {
+        let place = plan.schema().index_of_column_by_name(None, column);
+        let place = place.ok_or_else(|| DataFusionError::Plan(format!("there is no column {column}")))?;
+        let (qualifier, field) = plan.schema().qualified_field(place);
+        let cell = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        let narrow = *field.data_type() == ArrowType::Int32;
+        let values = values.iter().map(|value| match value {
+            Key::Text(text) => Ok(ScalarValue::Utf8View(Some(text.clone()))),
+            Key::Integer(value) if narrow => {
+                Ok(ScalarValue::Int32(Some(i32::try_from(*value).map_err(|_| {
+                    DataFusionError::Plan(format!("a declared value of {column} is too large"))
+                })?)))
+            }
+            Key::Integer(value) => Ok(ScalarValue::Int64(Some(*value))),
+        });
+        let values = values.map(|value| value.map(|value| Expr::Literal(value, None)));
+        let values = values.collect::<Result<Vec<_>, DataFusionError>>()?;
+        plan = LogicalPlanBuilder::from(plan).filter(cell.in_list(values, false))?.build()?;
+    }
+    Ok(plan)
 }
 
 /// The source with the texts that stand for NULL made NULL.

@@ -49,6 +49,7 @@ fn settings(folder: &Path, source: &str, select: Option<&str>) -> DatasetSetting
         format: FormatWord::Csv,
         csv: CsvWords::plain(),
         select: select.map(str::to_owned),
+        only: vec![],
     }
 }
 

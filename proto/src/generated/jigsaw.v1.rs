@@ -694,7 +694,7 @@ pub struct NodeDescription {
     #[prost(message, repeated, tag = "5")]
     pub datasets: ::prost::alloc::vec::Vec<DatasetDescription>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DatasetDescription {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
@@ -715,10 +715,24 @@ pub struct DatasetDescription {
     /// Newest change of the data, RFC 3339; empty: unknown.
     #[prost(string, tag = "8")]
     pub data_as_of: ::prost::alloc::string::String,
+    /// Columns and the only values of them that this node serves: it keeps every other row back, so whoever asks for others alone
+    /// need not ask it. None: rows of any value.
+    #[prost(message, repeated, tag = "9")]
+    pub only: ::prost::alloc::vec::Vec<DeclaredKeys>,
     /// Which rules its policy applies beside release, threshold and rounding, as the codes of refusals and manifests.
     #[prost(string, repeated, tag = "11")]
     pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// New aggregates that it answers on one day; 0: any number.
     #[prost(uint64, tag = "12")]
     pub cells_per_day: u64,
+}
+/// A dimension of the contract, of text or whole numbers, and one to 1,000 values of its type.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeclaredKeys {
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub texts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(sint64, repeated, tag = "3")]
+    pub integers: ::prost::alloc::vec::Vec<i64>,
 }

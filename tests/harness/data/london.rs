@@ -109,7 +109,7 @@ fn borough(line: &str, rough: f64) -> Result<Borough> {
         return Err("ref_borough.csv has six columns".into());
     };
     Ok(Borough {
-        id: name.to_lowercase().replace(' ', "-"),
+        id: id(name),
         title: title(name),
         gss: (*gss).to_owned(),
         inner: *inner_outer == "Inner",
@@ -121,6 +121,11 @@ fn borough(line: &str, rough: f64) -> Result<Borough> {
         primary: Vec::new(),
         secondary: Vec::new(),
     })
+}
+
+/// The id of the borough of that name.
+pub(super) fn id(name: &str) -> String {
+    name.to_lowercase().replace(' ', "-")
 }
 
 fn title(name: &str) -> String {

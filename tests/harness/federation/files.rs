@@ -20,6 +20,9 @@ pub(super) const CA: &str = "tls/federation-ca.pem";
 pub(super) const TOKEN: &str = "analyst.token";
 pub(super) const AUDIT: &str = "audit/audit.jsonl";
 
+/// The column that boroughs declare.
+const BOROUGH: &str = "borough_gss";
+
 /// How freely the nodes release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
@@ -35,6 +38,8 @@ pub(super) struct Terms {
     pub(super) policy: Policy,
     /// in place of what the floor of a protected dataset says
     pub(super) lines: Option<String>,
+    /// whether boroughs declare that they serve rows of their own code alone
+    pub(super) declared: bool,
     /// beside the ones everybody knows, by name
     pub(super) contracts: BTreeMap<String, String>,
 }
@@ -97,14 +102,15 @@ pub(super) fn node(
         quoted(COORDINATOR),
         quoted(AUDIT),
     );
+    let code = if terms.declared { data::code_of(id) } else { None };
     for files in datasets {
-        dataset(&mut text, files, terms)?;
+        dataset(&mut text, files, terms, code)?;
     }
     fs::write(folder.join("node.toml"), text)?;
     Ok(())
 }
 
-fn dataset(text: &mut String, files: &DatasetFiles, terms: &Terms) -> Result<()> {
+fn dataset(text: &mut String, files: &DatasetFiles, terms: &Terms, code: Option<&str>) -> Result<()> {
     let DatasetFiles { dataset, contract, source, format, select } = files;
     let (contract, source) = (quoted(&format!("../contracts/{contract}")), quoted(source));
     let word = if matches!(format, Format::Parquet) { "parquet" } else { "csv" };
@@ -123,6 +129,9 @@ fn dataset(text: &mut String, files: &DatasetFiles, terms: &Terms) -> Result<()>
     let contract = Contract::parse(
         terms.contracts().find(|(name, _)| name == dataset).ok_or("a dataset without a contract")?.1,
     )?;
+    if let Some(code) = code.filter(|_| contract.column(BOROUGH).is_some()) {
+        writeln!(text, "[dataset.only]\n{BOROUGH} = [{}]", quoted(code))?;
+    }
     match (contract.floor, &terms.lines) {
         (Floor::Protected { .. }, Some(lines)) if terms.policy == Policy::Contract => {
             writeln!(text, "[dataset.policy]\n{lines}")?;

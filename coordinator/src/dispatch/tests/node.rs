@@ -207,6 +207,7 @@ impl FlightService for Answering {
             rules: vec![],
             cells_per_day: None,
             name: contract.name,
+            only: vec![],
         };
         let description = NodeDescription {
             node: self.id.parse().unwrap(),
