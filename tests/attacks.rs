@@ -55,10 +55,10 @@ const ENDED_BY_THE_CUBE: &[&str] = &["A04b", "A05", "A06b", "A06c", "A08", "A36"
 /// Attacks that recover what they look for when the policy is open.
 const FOUND_IN_THE_OPEN: &[&str] = &[
     "A02", "A03", "A04", "A04b", "A05", "A05b", "A06b", "A06c", "A08", "A08b", "A10", "A10b", "A10c", "A10d",
-    "A11", "A12", "A12b", "A12c", "A12d", "A12e", "A12f", "A12g", "A12h", "A12i", "A13", "A14", "A15",
-    "A15b", "A16", "A17", "A18", "A19", "A20", "A21", "A21b", "A21c", "A22", "A23", "A24", "A25", "A26",
-    "A26b", "A26c", "A27b", "A29", "A30", "A33", "A36", "A36b", "A38", "A40", "A41", "A43", "A43b", "A44",
-    "A45", "A46", "A48", "A49b",
+    "A11", "A12", "A12b", "A12c", "A12d", "A12e", "A12f", "A12g", "A12h", "A12i", "A12j", "A13", "A14",
+    "A15", "A15b", "A16", "A17", "A18", "A19", "A20", "A21", "A21b", "A21c", "A22", "A23", "A24", "A25",
+    "A26", "A26b", "A26c", "A27b", "A29", "A30", "A33", "A36", "A36b", "A38", "A40", "A41", "A43", "A43b",
+    "A44", "A45", "A46", "A48", "A49b",
 ];
 
 /// The attack that other questions at the same time would disturb.

@@ -47,7 +47,8 @@ fn ticket(query: &str, long: bool) -> Vec<u8> {
         Relation::Join(Box::new(Join { left, right: scan(right), kind: JoinKind::Inner, on, filter: None }))
     };
     let input = if long { beside(beside(beside(scan("t"), "u"), "v"), "w") } else { scan("t") };
-    let measures = vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }];
+    let measures =
+        vec![Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None }];
     let fragment = Fragment { input, keys: vec![], measures };
     let (principal, purpose) = ("ada".to_owned(), "a crash".to_owned());
     let query = query.parse().unwrap();

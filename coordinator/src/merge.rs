@@ -1,6 +1,6 @@
 //! Merging partial states where SQL's own aggregates do not suffice: moments (variance, standard deviation), co-moments (covariance,
-//! correlation, regression), quantiles of released groups, averages of decimals, and counts of entities that must not be merged at
-//! all. Everything else merges by `SUM`, `MIN` and `MAX`; the table is `jigsaw_proto::aggregate`.
+//! correlation, regression), quantiles of released groups, averages of decimals, and what must not be merged at all: counts of entities, and
+//! mould indices. Everything else merges by `SUM`, `MIN` and `MAX`; the table is `jigsaw_proto::aggregate`.
 
 mod co_moments;
 mod decimal_average;
@@ -17,6 +17,7 @@ use decimal_average::DecimalAverage;
 use moments::{MergedMoments, Moment};
 pub(crate) use quantile::{Quantile, percentile_disc, quantile_of};
 use whole::Whole;
+pub(crate) use whole::WholeOf;
 
 /// The aggregate over the states of releases that merges them by their moments; `None` for other aggregates and states.
 pub(crate) fn merged_moments(aggregate: Aggregate, states: &[Expr]) -> Option<Expr> {
@@ -52,13 +53,14 @@ fn merge(aggregate: Aggregate) -> Option<AggregateUDF> {
         | Aggregate::Max
         | Aggregate::BoolAnd
         | Aggregate::BoolOr
-        | Aggregate::RegrCount => None,
+        | Aggregate::RegrCount
+        | Aggregate::MouldIndex => None,
     }
 }
 
-/// A count of entities as it was released, where a group has one; `label` is what was asked for.
-pub(crate) fn whole(label: &str, count: Expr) -> Expr {
-    AggregateUDF::from(Whole::new(label)).call(vec![count])
+/// What was released of a whole group, where a group has one such figure; `label` is what was asked for.
+pub(crate) fn whole(of: WholeOf, label: &str, figure: Expr) -> Expr {
+    AggregateUDF::from(Whole::new(of, label)).call(vec![figure])
 }
 
 /// `total / count` of a decimal total, of type `result`, truncated as SQL's `AVG` truncates.

@@ -3,6 +3,7 @@
 mod explain;
 mod formula;
 mod lineage;
+mod mould;
 mod session;
 mod statement;
 mod wire;

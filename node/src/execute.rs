@@ -13,6 +13,7 @@ mod guarded;
 mod holders;
 mod holdings;
 mod measure;
+mod mould;
 mod relation;
 mod session;
 mod tallies;

@@ -15,6 +15,7 @@
 //! | `BOOL_AND(x)`, `BOOL_OR(x)` | rows where x is false, rows where x is true | whether Σ false is 0, whether Σ true is not |
 //! | `COVAR`, `CORR`, `REGR_…` | of the pairs without NULL: count, both means, both m2, co-moment | the same pairwise merge, with the co-moment |
 //! | `REGR_COUNT` | count of the pairs without NULL | Σ count |
+//! | `MOULD_INDEX(temperature, humidity, time)` | mould index | itself, where a group is whole at one node |
 //!
 //! `COUNT(DISTINCT x)` of anything but an entity, `MEDIAN` and the `PERCENTILE`s have no states: x becomes one more group key, and
 //! what is counted distinct or ranked are groups that were released.
@@ -58,6 +59,7 @@ pub enum Aggregate {
     RegrSxx,
     RegrSyy,
     RegrSxy,
+    MouldIndex,
 }
 
 /// One of the states that an aggregate is made of, and over what of its arguments.
@@ -84,6 +86,8 @@ pub enum Over {
     First,
     /// the second argument, where the first is not NULL
     Second,
+    /// the first and the second argument, in the order of the third
+    InTime,
 }
 
 const fn partial(state: State, over: Over) -> Partial {
@@ -126,6 +130,7 @@ impl Aggregate {
                 const { &[partial(State::Rows, Over::False), partial(State::Rows, Over::True)] }
             }
             Self::RegrCount => const { &[partial(State::Count, Over::First)] },
+            Self::MouldIndex => const { &[partial(State::MouldIndex, Over::InTime)] },
             Self::CovarianceSample
             | Self::CovariancePopulation
             | Self::Correlation
@@ -166,6 +171,7 @@ impl Aggregate {
             "regr_sxx" => Self::RegrSxx,
             "regr_syy" => Self::RegrSyy,
             "regr_sxy" => Self::RegrSxy,
+            "mould_index" => Self::MouldIndex,
             _ => return None,
         })
     }
@@ -176,15 +182,25 @@ impl Aggregate {
             Over::Rows => 0,
             Over::Argument | Over::True | Over::False => 1,
             Over::First | Over::Second => 2,
+            Over::InTime => 3,
         };
         self.partials().iter().map(|partial| needs(partial.over)).max().unwrap_or(0)
     }
 
     /// Whether it is computed of doubles, whatever numbers it is of.
     pub fn is_of_doubles(self) -> bool {
-        self.partials()
-            .iter()
-            .any(|partial| matches!(partial.state, State::Mean | State::M2 | State::CoMoment))
+        self.partials().iter().any(|partial| {
+            matches!(partial.state, State::Mean | State::M2 | State::CoMoment | State::MouldIndex)
+        })
+    }
+
+    /// The units of its arguments and of its result, in UCUM as contracts write them, where it is of certain ones only; an empty one:
+    /// none.
+    pub fn units(self) -> Option<(&'static [&'static str], &'static str)> {
+        match self {
+            Self::MouldIndex => Some((&["°C", "%"], "1")),
+            _ => None,
+        }
     }
 }
 
@@ -209,6 +225,8 @@ pub enum State {
     Entities,
     /// sum of products of the deviations of two arguments from their means, as a double
     CoMoment,
+    /// VTT mould index of temperatures beside relative humidities at times ([`crate::mould`]); NULL over no reading
+    MouldIndex,
 }
 
 /// How the same state of several nodes becomes one.
@@ -222,6 +240,8 @@ pub enum Merge {
     Max,
     /// with the count, the means and the other moments beside it
     Moments,
+    /// not at all: it stands for a whole group
+    Whole,
 }
 
 impl State {
@@ -232,12 +252,23 @@ impl State {
             Self::Min => Merge::Min,
             Self::Max => Merge::Max,
             Self::Mean | Self::M2 | Self::CoMoment => Merge::Moments,
+            Self::MouldIndex => Merge::Whole,
         }
     }
 
-    /// Whether rows that a second argument is NULL in may be left out of it; the co-moment always has one.
+    /// Whether rows that a second argument is NULL in may be left out of it.
     pub fn may_be_paired(self) -> bool {
-        matches!(self, Self::Count | Self::Mean | Self::M2 | Self::CoMoment)
+        matches!(self, Self::Count | Self::Mean | Self::M2) || self.is_of_pairs()
+    }
+
+    /// Whether it always has a second argument.
+    pub fn is_of_pairs(self) -> bool {
+        matches!(self, Self::CoMoment | Self::MouldIndex)
+    }
+
+    /// Whether it is over rows in the order of a time, which it has as its third argument.
+    pub fn is_in_time(self) -> bool {
+        matches!(self, Self::MouldIndex)
     }
 
     /// Whether it stands for a number of rows or entities, and so is rounded as a count.
@@ -253,9 +284,10 @@ impl State {
             (Self::Rows, None)
             | (Self::Count | Self::Entities, Some(_))
             | (Self::Sum, Some(DataType::Int32 | DataType::Int64)) => Some(DataType::Int64),
-            (Self::Sum | Self::Mean | Self::M2 | Self::CoMoment, Some(DataType::Float64)) => {
-                Some(DataType::Float64)
-            }
+            (
+                Self::Sum | Self::Mean | Self::M2 | Self::CoMoment | Self::MouldIndex,
+                Some(DataType::Float64),
+            ) => Some(DataType::Float64),
             (Self::Sum, Some(DataType::Decimal { precision, scale })) => {
                 DataType::decimal(precision.saturating_add(10).min(MAX_PRECISION), *scale)
             }
@@ -278,6 +310,7 @@ impl fmt::Display for State {
             Self::Max => "max",
             Self::Entities => "count_distinct",
             Self::CoMoment => "sum_of_products_of_deviations",
+            Self::MouldIndex => "mould_index",
         })
     }
 }
@@ -296,6 +329,7 @@ impl From<State> for wire::State {
             State::Max => Self::Max,
             State::Entities => Self::Entities,
             State::CoMoment => Self::CoMoment,
+            State::MouldIndex => Self::MouldIndex,
         }
     }
 }
@@ -314,6 +348,7 @@ impl TryFrom<wire::State> for State {
             wire::State::Max => Ok(Self::Max),
             wire::State::Entities => Ok(Self::Entities),
             wire::State::CoMoment => Ok(Self::CoMoment),
+            wire::State::MouldIndex => Ok(Self::MouldIndex),
             wire::State::Unspecified => Err(Malformed("a measure's state is missing or unknown")),
         }
     }

@@ -80,15 +80,17 @@ impl JoinKind {
     }
 }
 
-/// One partial aggregate: `state(argument, paired) FILTER (WHERE filter)`.
+/// One partial aggregate: `state(argument, paired, time) FILTER (WHERE filter)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     /// What is computed.
     pub state: State,
     /// Over what; `None` for [`State::Rows`] only.
     pub argument: Option<Expr>,
-    /// What must not be NULL beside it, where a state is over pairs; of a co-moment, the other argument.
+    /// What must not be NULL beside it, where a state is over pairs; of a co-moment or a mould index, the other argument.
     pub paired: Option<Expr>,
+    /// When each row is of, where a state is over rows in time.
+    pub time: Option<Expr>,
     /// Over which rows of the group; `None`: all.
     pub filter: Option<Expr>,
 }
@@ -99,16 +101,17 @@ impl Measure {
         let Partial { state, over } = partial;
         let argument = |place: usize| arguments.get(place).cloned();
         let filter = filter.cloned();
+        let time = if over == Over::InTime { Some(argument(2)?) } else { None };
         let (argument, paired, is) = match over {
             Over::Rows => (None, None, None),
             Over::Argument => (Some(argument(0)?), None, None),
             Over::True => (None, None, Some(argument(0)?.unary(UnaryOp::IsTrue))),
             Over::False => (None, None, Some(argument(0)?.unary(UnaryOp::IsFalse))),
-            Over::First => (Some(argument(0)?), Some(argument(1)?), None),
+            Over::First | Over::InTime => (Some(argument(0)?), Some(argument(1)?), None),
             Over::Second => (Some(argument(1)?), Some(argument(0)?), None),
         };
         let filter = Expr::balanced(BinaryOp::And, filter.into_iter().chain(is).collect());
-        Some(Self { state, argument, paired, filter })
+        Some(Self { state, argument, paired, time, filter })
     }
 
     /// The arguments of a co-moment, in the order that is the same whichever was named first.
@@ -118,9 +121,14 @@ impl Measure {
         (self.state == State::CoMoment).then_some(pair)
     }
 
+    /// The expressions it is computed of: all but the filter.
+    pub fn arguments(&self) -> impl Iterator<Item = &Expr> {
+        self.argument.iter().chain(&self.paired).chain(&self.time)
+    }
+
     /// The expressions it is made of.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
-        self.argument.iter().chain(&self.paired).chain(&self.filter)
+        self.arguments().chain(&self.filter)
     }
 }
 
@@ -165,10 +173,11 @@ impl fmt::Display for Fragment {
 
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.argument, &self.paired) {
-            (Some(argument), Some(paired)) => write!(f, "{}({argument}, {paired})", self.state)?,
-            (Some(argument), None) => write!(f, "{}({argument})", self.state)?,
-            (None, _) => write!(f, "{}(*)", self.state)?,
+        let arguments: Vec<String> = self.arguments().map(ToString::to_string).collect();
+        if self.argument.is_some() {
+            write!(f, "{}({})", self.state, arguments.join(", "))?;
+        } else {
+            write!(f, "{}(*)", self.state)?;
         }
         match &self.filter {
             Some(filter) => write!(f, " FILTER (WHERE {filter})"),

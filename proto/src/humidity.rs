@@ -11,7 +11,7 @@ const DEGREES: std::ops::RangeInclusive<f64> = -80.0..=100.0;
 /// Pa at 0 °C.
 const TRIPLE: f64 = 610.5;
 
-fn plausible(temperature: f64, humidity: f64) -> bool {
+pub(crate) fn plausible(temperature: f64, humidity: f64) -> bool {
     DEGREES.contains(&temperature) && (0.0..=100.0).contains(&humidity)
 }
 

@@ -3,7 +3,7 @@
 //! # Map, in reading order
 //! * [`id`] – identifiers, each its own type
 //! * [`types`], [`expr`], [`function`], [`humidity`] – the closed expression language
-//! * [`aggregate`] – which aggregates exist, their partial states, how states merge
+//! * [`aggregate`] – which aggregates exist, their partial states, how states merge; [`mould`] – the one that is computed whole
 //! * [`contract`] – what a dataset looks like at every node, and the role of each column
 //! * [`fragment`] – what may be asked of a borough, and its type check
 //! * [`release`] – what may come back
@@ -26,6 +26,7 @@ pub mod health;
 pub mod humidity;
 pub mod id;
 pub mod identity;
+pub mod mould;
 pub mod pace;
 pub mod proven;
 pub mod refusal;

@@ -1,5 +1,12 @@
 //! Attacks by what is put together of groups that were released: quantiles, distinct values, truth of all, subtotals, regression.
 
+use jigsaw_proto::aggregate::State;
+use jigsaw_proto::expr::{BinaryOp, Column, Expr, Literal, Value};
+use jigsaw_proto::fragment::{Measure, Relation};
+use jigsaw_proto::mould::Readings;
+use jigsaw_proto::types::{DataType, TimeUnit};
+
+use super::fragment::{aged, all, double, of};
 use super::population::{MAYBE_AGE, TARGET_AGE};
 use super::target::{Outcome, Target, attacks, claim, number};
 
@@ -7,6 +14,7 @@ attacks! {
     "A12g", "the greatest as a quantile", "that somebody exists", Analyst, greatest;
     "A12h", "a distinct value that one person has", "that somebody exists", Analyst, distinct;
     "A12i", "whether anybody is so", "that somebody exists", Analyst, anybody;
+    "A12j", "the mould index of a room that is as warm as somebody is rich", "income of the one in a cell", Both, mould;
     "A27c", "subtotals of grouping sets less their parts", "income of the one in a cell", Analyst, subtotals;
     "A27d", "distinct people of grouping sets less their parts", "size of a small cell", Analyst, distinct_people;
     "A49b", "regression on what one person alone has", "income of the one in a cell", Analyst, regression;
@@ -51,6 +59,77 @@ async fn anybody(target: &Target<'_>) -> Outcome {
     let answer = async |age: i64| target.sql(&is(age)).await.unwrap_or_default();
     let (asked, nobody) = (answer(MAYBE_AGE).await, answer(super::population::NOBODYS_AGE).await);
     claim(asked != nobody, target.people.maybe, &is(MAYBE_AGE))
+}
+
+/// A day of 97 % at so many degrees more than 21 as her income is in ten thousands: how much has grown tells how warm it was.
+async fn mould(target: &Target<'_>) -> Outcome {
+    let truth = target.people.target.income as f64;
+    let twice = |more: &str| {
+        let at = |day: u32| {
+            format!(
+                "SELECT node, person_key, 21 + income / 10000.0 AS t, TIMESTAMP '2026-01-0{day} 00:00:00' AS ts FROM {{t}} \
+                 WHERE node = 'north' AND age = {TARGET_AGE}"
+            )
+        };
+        format!(
+            "SELECT node{more}, mould_index(t, 97, ts) AS m FROM ({} UNION ALL {}) AS r GROUP BY node{more}",
+            at(1),
+            at(2)
+        )
+    };
+    let mut outcome = Outcome::Nothing;
+    for (call, below) in
+        [("m", twice("")), ("MAX(m)", twice(", person_key")), ("AVG(m)", twice(", person_key"))]
+    {
+        let sql = format!("SELECT {call} FROM ({below}) AS i");
+        outcome = outcome.or(number(target.number(&sql).await.map(income_grown), truth, 8.0, &sql));
+    }
+    let column = |relation: &str, name: &str| Expr::Column(Column::new(relation, name));
+    let day = |day: i64| {
+        let stamp = DataType::Timestamp { unit: TimeUnit::Second, zone: None };
+        Expr::Literal(Literal::new(stamp, Some(Value::Integer(day * 86_400))).unwrap())
+    };
+    let at = |number: i64| Relation::Project {
+        input: Box::new(aged(target.dataset, TARGET_AGE)),
+        alias: "r".to_owned(),
+        columns: ["income", "person_key"]
+            .map(|name| (name.to_owned(), super::fragment::column(name)))
+            .into_iter()
+            .chain([("ts".to_owned(), day(number))])
+            .collect(),
+    };
+    let input = Relation::UnionAll { alias: "r".to_owned(), inputs: vec![at(0), at(1)] };
+    let income = Expr::TryCast { operand: Box::new(column("r", "income")), to: DataType::Float64 };
+    let warm = income.binary(BinaryOp::Divide, double(10_000.0)).binary(BinaryOp::Add, double(21.0));
+    let grown =
+        Measure { paired: Some(double(97.0)), time: Some(column("r", "ts")), ..of(State::MouldIndex, warm) };
+    let keys = vec![("k".to_owned(), column("r", "person_key"))];
+    let by_person = Relation::Aggregate {
+        input: Box::new(input.clone()),
+        alias: "i".to_owned(),
+        keys,
+        measures: vec![("m".to_owned(), grown.clone())],
+    };
+    for fragment in [all(input, vec![grown]), all(by_person, vec![of(State::Mean, column("i", "m"))])] {
+        let words = fragment.to_string();
+        let found = target.measured("north", fragment).await.first().copied().flatten();
+        outcome = outcome.or(number(found.map(income_grown), truth, 8.0, &words));
+    }
+    outcome
+}
+
+/// The income whose degrees let so much grow in a day: the formula is no secret.
+fn income_grown(index: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 290_000.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        let mut readings = Readings::default();
+        for day in 0..2 {
+            readings.push(day * 86_400_000_000, 21.0 + middle / 10_000.0, 97.0);
+        }
+        if readings.mould_index() < Some(index) { low = middle } else { high = middle }
+    }
+    low
 }
 
 /// What a line lacks of its total.

@@ -39,15 +39,16 @@ pub(super) fn filtered(input: Relation, predicate: Expr) -> Relation {
 }
 
 pub(super) fn of(state: State, argument: Expr) -> Measure {
-    Measure { state, argument: Some(argument), paired: None, filter: None }
+    Measure { state, argument: Some(argument), paired: None, time: None, filter: None }
 }
 
 /// `COUNT(*) FILTER (WHERE filter)`
 pub(super) fn count_if(filter: Expr) -> Measure {
-    Measure { state: State::Rows, argument: None, paired: None, filter: Some(filter) }
+    Measure { state: State::Rows, argument: None, paired: None, time: None, filter: Some(filter) }
 }
 
-pub(super) const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, filter: None };
+pub(super) const ROWS: Measure =
+    Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None };
 
 pub(super) fn grouped(input: Relation, keys: Vec<Expr>, measures: Vec<Measure>) -> Fragment {
     Fragment { input, keys, measures }

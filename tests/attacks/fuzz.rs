@@ -207,6 +207,7 @@ impl Expressions {
                 state: State::Count,
                 argument,
                 paired: None,
+                time: None,
                 filter: Some(self.expr(&DataType::Boolean, 2)),
             };
             if all(scan(DATASET), vec![measure.clone()]).columns(&|_| Some(contract)).is_ok() {
@@ -223,7 +224,7 @@ impl Expressions {
         let depth = self.random.random_range(1..4);
         let wanted = self.pick(&TYPES);
         let expr = self.expr(&wanted, depth);
-        let rows = Measure { state: State::Rows, argument: None, paired: None, filter: None };
+        let rows = Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None };
         match self.random.random_range(0..4) {
             0 => (grouped(scan(DATASET), vec![expr], vec![rows]), 1),
             1 => {
@@ -231,18 +232,25 @@ impl Expressions {
                 (all(filtered(scan(DATASET), condition), vec![rows]), 1)
             }
             2 => {
-                let states = [State::Sum, State::Mean, State::Count, State::Min, State::M2, State::CoMoment];
+                let states = [
+                    State::Sum,
+                    State::Mean,
+                    State::Count,
+                    State::Min,
+                    State::M2,
+                    State::CoMoment,
+                    State::MouldIndex,
+                ];
                 let state = self.pick(&states);
                 let argument = Some(self.expr(&DataType::Float64, depth));
-                let paired = match state {
-                    State::CoMoment => Some(self.expr(&DataType::Float64, depth)),
-                    _ => None,
-                };
-                (all(scan(DATASET), vec![Measure { state, argument, paired, filter: None }]), 1)
+                let paired = state.is_of_pairs().then(|| self.expr(&DataType::Float64, depth));
+                let time = state.is_in_time().then(|| self.expr(&STAMP, depth));
+                (all(scan(DATASET), vec![Measure { state, argument, paired, time, filter: None }]), 1)
             }
             _ => {
                 let filter = Some(self.expr(&DataType::Boolean, depth));
-                let counted = Measure { state: State::Count, argument: Some(expr), paired: None, filter };
+                let counted =
+                    Measure { state: State::Count, argument: Some(expr), paired: None, time: None, filter };
                 (grouped(scan(DATASET), vec![self.expr(&DataType::Text, 1)], vec![counted]), 3)
             }
         }

@@ -75,7 +75,13 @@ async fn refusal(federation: &Federation, released: &Released) -> Result<()> {
     let alias = dataset.as_str().to_owned();
     let fragment = Fragment {
         keys: secret.map(|name| Expr::Column(Column::new(&alias, name.as_str()))).into_iter().collect(),
-        measures: vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }],
+        measures: vec![Measure {
+            state: State::Rows,
+            argument: None,
+            paired: None,
+            time: None,
+            filter: None,
+        }],
         input: Relation::Scan { dataset, alias },
     };
     println!("\n\u{2500}\u{2500} What did not leave\n");

@@ -21,6 +21,7 @@ use jigsaw_proto::contract::{Contract, NODE_COLUMN};
 use crate::data::{self, DatasetFiles, Format, NodeData, REFERENCES, Result};
 
 pub mod compare;
+mod mould;
 pub mod script;
 
 use compare::{Table, difference};
@@ -41,6 +42,7 @@ impl Oracle {
     pub async fn over(dir: &Path, nodes: &[NodeData]) -> Result<Self> {
         let config = SessionConfig::new().with_default_catalog_and_schema("jigsaw", "public");
         let context = SessionContext::new_with_config(config);
+        context.register_udaf(mould::mould_index());
         let mut names: Vec<&str> =
             nodes.iter().flat_map(|node| &node.datasets).map(|files| files.dataset).collect();
         names.sort_unstable();

@@ -151,8 +151,13 @@ async fn a_token_ends_when_it_says() {
         alias: "t".to_owned(),
     };
     let rows = jigsaw_proto::aggregate::State::Rows;
-    let measures =
-        vec![jigsaw_proto::fragment::Measure { state: rows, argument: None, paired: None, filter: None }];
+    let measures = vec![jigsaw_proto::fragment::Measure {
+        state: rows,
+        argument: None,
+        paired: None,
+        time: None,
+        filter: None,
+    }];
     let request = FragmentRequest {
         query: "q1".parse().unwrap(),
         principal: "carl".to_owned(),

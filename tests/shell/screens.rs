@@ -237,6 +237,9 @@ fn used(name: &str) -> String {
         "grouping" => {
             "SELECT measure, GROUPING(measure) AS x FROM env_reading GROUP BY ROLLUP (measure)".to_owned()
         }
+        "mould_index" => {
+            "SELECT node, mould_index(temp_c, rh_pct, ts) AS x FROM sensor_reading GROUP BY node".to_owned()
+        }
         "percentile_cont" | "percentile_disc" => {
             grouped(&format!("{name}(0.5) WITHIN GROUP (ORDER BY value)"))
         }
@@ -275,6 +278,7 @@ async fn aggregates_that_are_listed_are_those_that_are_answered() {
         "covar_samp",
         "grouping",
         "median",
+        "mould_index",
         "percentile_disc",
         "regr_slope",
         "stddev",

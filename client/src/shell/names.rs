@@ -17,7 +17,7 @@ const COLUMNS: &str = "SELECT dataset, \"column\" FROM system.columns ORDER BY d
 const SYSTEM: [&str; 4] = ["system.columns", "system.datasets", "system.nodes", "system.policies"];
 
 /// Aggregates and windows, which Flight SQL has no list for.
-pub(super) const AGGREGATES: [&str; 38] = [
+pub(super) const AGGREGATES: [&str; 39] = [
     "avg",
     "bool_and",
     "bool_or",
@@ -35,6 +35,7 @@ pub(super) const AGGREGATES: [&str; 38] = [
     "max",
     "median",
     "min",
+    "mould_index",
     "nth_value",
     "ntile",
     "percent_rank",

@@ -43,7 +43,13 @@ fn fragment() -> Fragment {
     Fragment {
         input: Relation::Scan { dataset: "thing".parse().unwrap(), alias: "thing".to_owned() },
         keys: vec![Expr::Column(Column { relation: "thing".to_owned(), name: "kind".to_owned() })],
-        measures: vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }],
+        measures: vec![Measure {
+            state: State::Rows,
+            argument: None,
+            paired: None,
+            time: None,
+            filter: None,
+        }],
     }
 }
 

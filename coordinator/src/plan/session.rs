@@ -71,6 +71,7 @@ pub(crate) fn session(catalogue: &Arc<Catalogue>, federation: &Arc<Federation>) 
         session.register_udf(Arc::new(formula))?;
     }
     session.register_udaf(Arc::new(percentile_disc()))?;
+    session.register_udaf(Arc::new(super::mould::mould_index()))?;
     session.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(session)
 }

@@ -16,7 +16,7 @@ use super::names::{Names, as_column};
 use super::relation::RelationBuilder;
 use super::values::OfValues;
 use super::view::PROTECTED;
-use crate::merge::{decimal_average, merged_moments, whole};
+use crate::merge::{WholeOf, decimal_average, merged_moments, whole};
 use crate::query::QueryError;
 
 type Result<T> = std::result::Result<T, QueryError>;
@@ -68,6 +68,12 @@ impl Asked {
     pub(super) fn counts_entities(&self) -> bool {
         matches!(self, Self::States(OfStates { aggregate: Aggregate::CountEntities, .. }))
     }
+
+    /// Whether a figure of it stands for a whole group, and none is made of those of finer groups.
+    pub(super) fn is_of_whole_groups(&self) -> bool {
+        self.counts_entities()
+            || matches!(self, Self::States(OfStates { aggregate: Aggregate::MouldIndex, .. }))
+    }
 }
 
 impl OfStates {
@@ -86,6 +92,9 @@ impl OfStates {
             arguments.map(|argument| translate(argument, known.names)).collect::<Result<Vec<_>>>()?;
         if aggregate == Aggregate::CountEntities {
             check_distinct(arguments.first(), known)?;
+        }
+        if aggregate == Aggregate::MouldIndex && !known.complete {
+            return Err(not_followed(function));
         }
         let arguments = arguments
             .into_iter()
@@ -137,6 +146,11 @@ impl OfStates {
                     (filtered(sum(of_false.clone()), None)?, filtered(sum(of_true.clone()), None)?);
                 Ok(Merged::boolean(of_false, of_true, protected, self.aggregate == Aggregate::BoolAnd))
             }
+            (Aggregate::MouldIndex, [index]) => {
+                let label = self.measures.first().map(ToString::to_string).unwrap_or_default();
+                let call = whole(WholeOf::Readings, &label, index.clone());
+                Ok(Merged::plain(filtered(call, None)?, result))
+            }
             (aggregate, states) => {
                 let call = merged_moments(aggregate, states).ok_or_else(|| {
                     QueryError::internal("an aggregate whose states are not those of the algebra")
@@ -159,7 +173,7 @@ impl Merged {
         let [count] = states else {
             return Err(QueryError::internal("a count of entities has one state"));
         };
-        Self::count(whole(label, count.clone()), filter)
+        Self::count(whole(WholeOf::Entities, label, count.clone()), filter)
     }
 }
 
@@ -189,6 +203,14 @@ fn check_distinct(argument: Option<&Expr>, known: Circumstances<'_>) -> Result<(
         ))),
         _ => Err(QueryError::internal("a count of distinct entities of something else")),
     }
+}
+
+fn not_followed(function: &AggregateFunction) -> QueryError {
+    let name = function.func.name();
+    QueryError::sql(format!(
+        "{name}() follows the readings of one place in time, and those of a group here may be at several boroughs, which show no \
+         rows: add node to GROUP BY, or GROUP BY the sensor in a subquery and aggregate its {name}() in an outer SELECT"
+    ))
 }
 
 /// Variance, co-moments and averages of numbers that are not decimals are taken over doubles, as the planner takes them.

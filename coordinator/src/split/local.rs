@@ -39,8 +39,8 @@ pub(super) fn split(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPl
     let known = Circumstances { names: &names, builder: &builder, complete, protected };
     let asked =
         aggregate.aggr_expr.iter().map(|call| Asked::read(call, known)).collect::<Result<Vec<_>>>()?;
-    if sets && asked.iter().any(Asked::counts_entities) {
-        return if protected {
+    if sets && asked.iter().any(Asked::is_of_whole_groups) {
+        return if protected && asked.iter().any(Asked::counts_entities) {
             Err(grouping::totals_beside_parts())
         } else {
             grouping::one_by_one(aggregate, |set| split(set, nodes))

@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator};
+use jigsaw_proto::aggregate::Aggregate;
 use jigsaw_proto::function::Function;
 
 use super::relation::federated;
@@ -95,6 +96,9 @@ impl Scope {
             Expr::AggregateFunction(AggregateFunction { func, params }) => {
                 self.inside(expr)?;
                 let keeps = ["sum", "avg", "min", "max", "stddev", "stddev_pop", "median", "percentile_cont"];
+                if let Some(known) = Aggregate::named(func.name()).and_then(Aggregate::units) {
+                    return self.of_certain(func.name(), &params.args, known).map(Some);
+                }
                 match params.args.first() {
                     Some(argument) if keeps.contains(&func.name()) => self.unit(argument),
                     _ => Ok(None),
@@ -144,21 +148,30 @@ impl Scope {
         match name {
             "abs" | "round" | "ceil" | "floor" | "trunc" => Ok(units.into_iter().next().flatten()),
             "coalesce" | "greatest" | "least" | "nullif" => units.into_iter().try_fold(None, alike),
-            _ => {
-                let Some((wanted, result)) = Function::from_name(name).and_then(Function::units) else {
-                    return Ok(None);
-                };
-                for (unit, wanted) in units.iter().zip(wanted) {
-                    if let Some(unit) = unit.as_ref().filter(|unit| unit.unit != *wanted) {
-                        return Err(QueryError::sql(format!(
-                            "{name}() takes a value in {wanted} where {} is, which is in {}: see its signature in the coordinator's README",
-                            unit.column, unit.unit
-                        )));
-                    }
-                }
-                Ok(Some(Unit { unit: result.to_owned(), column: format!("{name}()") }))
+            _ => Function::from_name(name)
+                .and_then(Function::units)
+                .map(|known| self.of_certain(name, &call.args, known))
+                .transpose(),
+        }
+    }
+
+    /// The unit of what takes arguments of certain units only.
+    fn of_certain(
+        &self,
+        name: &str,
+        arguments: &[Expr],
+        (wanted, result): (&'static [&'static str], &'static str),
+    ) -> Result<Unit> {
+        let units = arguments.iter().map(|argument| self.unit(argument)).collect::<Result<Vec<_>>>()?;
+        for (unit, wanted) in units.iter().zip(wanted) {
+            if let Some(unit) = unit.as_ref().filter(|unit| unit.unit != *wanted) {
+                return Err(QueryError::sql(format!(
+                    "{name}() takes a value in {wanted} where {} is, which is in {}: see its signature in the coordinator's README",
+                    unit.column, unit.unit
+                )));
             }
         }
+        Ok(Unit { unit: result.to_owned(), column: format!("{name}()") })
     }
 }
 

@@ -148,7 +148,7 @@ impl OfValues {
 
     /// The measure it needs: the rows of each value.
     pub(super) fn measure(&self) -> Measure {
-        Measure { state: State::Rows, argument: None, paired: None, filter: self.filter.clone() }
+        Measure { state: State::Rows, argument: None, paired: None, time: None, filter: self.filter.clone() }
     }
 
     /// The aggregate over released groups, of which `value` is the key and `rows` the measure, under the condition `filter`.

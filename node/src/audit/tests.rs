@@ -80,7 +80,8 @@ fn request() -> FragmentRequest {
     use jigsaw_proto::aggregate::State;
     use jigsaw_proto::fragment::{Fragment, Measure, Relation};
     let input = Relation::Scan { dataset: "stay".parse().unwrap(), alias: "t".to_owned() };
-    let measures = vec![Measure { state: State::Rows, argument: None, paired: None, filter: None }];
+    let measures =
+        vec![Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None }];
     FragmentRequest {
         query: "q1".parse().unwrap(),
         principal: "ada".to_owned(),

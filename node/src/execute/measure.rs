@@ -21,6 +21,7 @@ use super::contributors::Contributors;
 use super::expr::lower;
 use super::fixed_point::Units;
 use super::holdings::Holdings;
+use super::mould::MouldIndex;
 use super::relation::Lowered;
 use crate::secret::Secret;
 use crate::validate::Approved;
@@ -145,6 +146,7 @@ pub(super) fn state(
             })?;
             moment(argument.clone(), covar_pop(argument, paired))
         }
+        (State::MouldIndex, Some(_)) => one(MouldIndex::of(measure)?),
         _ => Err(DataFusionError::Plan("a measure that was not approved".to_owned())),
     }
 }
@@ -161,7 +163,7 @@ fn rounded_mean(name: &str, Rounding { base, step, units }: Rounding) -> PlanExp
 /// zero. A measure that is zero but for a few gives a co-moment that is theirs alone.
 fn contributes(measure: &Measure) -> Result<Option<PlanExpr>> {
     let filter = measure.filter.as_ref().map(lower).transpose()?;
-    let arguments = measure.argument.iter().chain(&measure.paired).map(lower).collect::<Result<Vec<_>>>()?;
+    let arguments = measure.arguments().map(lower).collect::<Result<Vec<_>>>()?;
     let present = arguments.into_iter().map(|argument| match measure.state {
         // Both zeros: the engine's order tells them apart.
         State::Sum | State::CoMoment => {

@@ -146,7 +146,7 @@ fn column(relation: &str, name: &str) -> Expr {
 }
 
 fn measure(state: State, argument: Expr) -> Measure {
-    Measure { state, argument: Some(argument), paired: None, filter: None }
+    Measure { state, argument: Some(argument), paired: None, time: None, filter: None }
 }
 
-const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, filter: None };
+const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None };

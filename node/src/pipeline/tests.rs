@@ -10,6 +10,7 @@ mod filters;
 mod grants;
 mod grid;
 mod intervals;
+mod mould;
 mod nested;
 mod pairs;
 mod record;
@@ -361,10 +362,10 @@ fn case(when: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
 }
 
 fn measure(state: State, argument: Expr) -> Measure {
-    Measure { state, argument: Some(argument), paired: None, filter: None }
+    Measure { state, argument: Some(argument), paired: None, time: None, filter: None }
 }
 
-const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, filter: None };
+const ROWS: Measure = Measure { state: State::Rows, argument: None, paired: None, time: None, filter: None };
 
 fn filtered(input: Relation, predicate: Expr) -> Relation {
     Relation::Filter { input: Box::new(input), predicate }

@@ -170,16 +170,16 @@ impl Tests<'_> {
             self.condition(filter, input)?;
         }
         // So is COUNT(y, 1 / (x - 7)), and whatever else is of the rows where that is there.
-        if let Some(paired) = &measure.paired {
-            let made = self.made(paired, input)?;
-            if !made.plain && is_computed(paired) {
+        for beside in measure.paired.iter().chain(&measure.time) {
+            let made = self.made(beside, input)?;
+            if !made.plain && is_computed(beside) {
                 self.tested(&made)?;
             }
         }
         let Some(argument) = &measure.argument else { return Ok(()) };
         let made = self.made(argument, input)?;
         // COUNT(1 / (x - 7)) is a test of x: what is not there was divided by zero, or too large.
-        if measure.state == State::Count && !made.plain && is_computed(argument) {
+        if matches!(measure.state, State::Count | State::MouldIndex) && !made.plain && is_computed(argument) {
             self.tested(&made)
         } else {
             Ok(())

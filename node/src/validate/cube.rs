@@ -95,7 +95,11 @@ impl Input<'_> {
 
     /// What a measure is, and the tests that choose its rows.
     fn measure(&self, measure: &Measure) -> Result<(String, Tests), Refusal> {
-        let Measure { state, argument, paired, filter } = measure;
+        let Measure { state, argument, paired, time, filter } = measure;
+        // The order of rows in time is no cell.
+        if time.is_some() {
+            return Err(no_cell(measure));
+        }
         let tests = filter.as_ref().map(|filter| self.condition(filter)).transpose()?.unwrap_or_default();
         let Some(argument) = argument else { return Ok((state.to_string(), tests)) };
         let shape = self.shape(argument)?;

@@ -4,8 +4,8 @@
 //!   node. It is never compared, computed with, grouped by or released.
 //! * `R04` – a measure of a protected dataset is aggregated. It is compared, banded or grouped by only if the contract says
 //!   `filterable`.
-//! * `R06` – MIN and MAX are values of single rows: only where every dataset read is open. What is added up elsewhere is
-//!   arithmetic over measures ([`super::summand`]).
+//! * `R06` – MIN and MAX are values of single rows, and a mould index follows them one by one: only where every dataset read is open.
+//!   What is added up elsewhere is arithmetic over measures ([`super::summand`]).
 //! * `R22` – two protected datasets are joined on an entity. What is asked of a protected dataset by EXISTS is asked about
 //!   entities that are counted: whoever a row is about, not whether anybody is there.
 //! * `R23` – rows of a protected dataset are made one for each group only where an entity is among the keys; the threshold then
@@ -72,8 +72,7 @@ pub(super) fn check(
     let sources = fragment
         .measures
         .iter()
-        .map(|measure| measure.argument.iter().chain(&measure.paired))
-        .map(|arguments| arguments.flat_map(|argument| input.sources(argument)).collect());
+        .map(|measure| measure.arguments().flat_map(|argument| input.sources(argument)).collect());
     let sources: Vec<Sources> = sources.collect();
     let choices = fragment.measures.iter().zip(&sources).map(|(measure, sources)| {
         let filter = measure.filter.as_ref().map(|filter| input.sources(filter)).unwrap_or_default();

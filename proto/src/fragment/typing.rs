@@ -12,7 +12,6 @@ use arrow::compute::kernels::numeric;
 use arrow::error::ArrowError;
 
 use super::{Fragment, Join, Measure, Relation};
-use crate::aggregate::State;
 use crate::contract::{Contract, NODE_COLUMN};
 use crate::expr::{BinaryOp, Branch, Column, Expr, Literal, UnaryOp};
 use crate::function::Argument;
@@ -349,7 +348,14 @@ impl Measure {
             Some(_) if !self.state.may_be_paired() => return Err(mismatch(self, "one argument", &"two")),
             Some(DataType::Float64) => {}
             Some(other) => return Err(mismatch(self, "a double as the second argument", other)),
-            None if self.state == State::CoMoment => return Err(mismatch(self, "two arguments", &"one")),
+            None if self.state.is_of_pairs() => return Err(mismatch(self, "two arguments", &"one")),
+            None => {}
+        }
+        match self.time.as_ref().map(|time| scope.type_of(time)).transpose()? {
+            Some(_) if !self.state.is_in_time() => return Err(mismatch(self, "no time", &"one")),
+            Some(DataType::Timestamp { .. }) => {}
+            Some(other) => return Err(mismatch(self, "a timestamp as the third argument", &other)),
+            None if self.state.is_in_time() => return Err(mismatch(self, "a time", &"none")),
             None => {}
         }
         self.state.data_type(argument.as_ref()).ok_or_else(|| {

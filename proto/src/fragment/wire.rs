@@ -49,12 +49,13 @@ impl TryFrom<wire::Fragment> for Fragment {
 }
 
 impl From<&Measure> for wire::Measure {
-    fn from(Measure { state, argument, paired, filter }: &Measure) -> Self {
+    fn from(Measure { state, argument, paired, time, filter }: &Measure) -> Self {
         Self {
             state: wire::State::from(*state).into(),
             argument: argument.as_ref().map(Into::into),
             filter: filter.as_ref().map(Into::into),
             paired: paired.as_ref().map(Into::into),
+            time: time.as_ref().map(Into::into),
         }
     }
 }
@@ -63,11 +64,12 @@ impl TryFrom<wire::Measure> for Measure {
     type Error = Malformed;
 
     fn try_from(message: wire::Measure) -> Result<Self> {
-        let wire::Measure { state, argument, filter, paired } = message;
+        let wire::Measure { state, argument, filter, paired, time } = message;
         Ok(Self {
             state: wire::State::try_from(state).unwrap_or(wire::State::Unspecified).try_into()?,
             argument: argument.map(TryInto::try_into).transpose()?,
             paired: paired.map(TryInto::try_into).transpose()?,
+            time: time.map(TryInto::try_into).transpose()?,
             filter: filter.map(TryInto::try_into).transpose()?,
         })
     }

@@ -149,7 +149,7 @@ pub struct UnionAll {
     #[prost(message, repeated, tag = "2")]
     pub inputs: ::prost::alloc::vec::Vec<Relation>,
 }
-/// One partial aggregate: state(argument, paired) FILTER (WHERE filter).
+/// One partial aggregate: state(argument, paired, time) FILTER (WHERE filter).
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Measure {
     #[prost(enumeration = "State", tag = "1")]
@@ -160,9 +160,12 @@ pub struct Measure {
     #[prost(message, optional, tag = "3")]
     pub filter: ::core::option::Option<Expr>,
     /// Rows in which this is null are left out. Only beside STATE_COUNT, STATE_MEAN and STATE_M2, and the other argument of
-    /// STATE_CO_MOMENT; a double, as the argument.
+    /// STATE_CO_MOMENT and STATE_MOULD_INDEX; a double, as the argument.
     #[prost(message, optional, tag = "4")]
     pub paired: ::core::option::Option<Expr>,
+    /// A timestamp; of STATE_MOULD_INDEX only, which always has it.
+    #[prost(message, optional, tag = "5")]
+    pub time: ::core::option::Option<Expr>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Expr {
@@ -398,6 +401,9 @@ pub enum State {
     Entities = 8,
     /// Sum of products of the deviations of two arguments from their means over the rows where neither is null.
     CoMoment = 9,
+    /// VTT mould index at the last of the readings argument (°C) and paired (%), in the order of time: Hukka and Viitanen (1999),
+    /// doi:10.1007/s002260050131. Of open data only.
+    MouldIndex = 10,
 }
 impl State {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -416,6 +422,7 @@ impl State {
             Self::Max => "STATE_MAX",
             Self::Entities => "STATE_ENTITIES",
             Self::CoMoment => "STATE_CO_MOMENT",
+            Self::MouldIndex => "STATE_MOULD_INDEX",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -431,6 +438,7 @@ impl State {
             "STATE_MAX" => Some(Self::Max),
             "STATE_ENTITIES" => Some(Self::Entities),
             "STATE_CO_MOMENT" => Some(Self::CoMoment),
+            "STATE_MOULD_INDEX" => Some(Self::MouldIndex),
             _ => None,
         }
     }

@@ -120,7 +120,7 @@ impl Inner<'_> {
                 let count = Expr::TryCast { operand: Box::new(count), to: whole };
                 Ok(total.binary(BinaryOp::Divide, count))
             }
-            (_, [state]) if state.paired.is_none() => self.column(state.clone()),
+            (_, [state]) if state.paired.is_none() || state.state.is_in_time() => self.column(state.clone()),
             (aggregate, [count, _, m2]) => {
                 let (count, m2) = (self.column(count.clone())?, self.column(m2.clone())?);
                 moment(aggregate, count, &m2)
@@ -150,6 +150,6 @@ fn moment(aggregate: Aggregate, count: Expr, m2: &Expr) -> Result<Expr> {
 
 fn not_below() -> QueryError {
     QueryError::sql(
-        "this aggregate is not answered below another aggregation: use COUNT, SUM, AVG, MIN, MAX, VAR or STDDEV there",
+        "this aggregate is not answered below another aggregation: use COUNT, SUM, AVG, MIN, MAX, VAR, STDDEV or MOULD_INDEX there",
     )
 }

@@ -74,7 +74,7 @@ fn statistic(cells: &Cells<'_>, measure: usize, entity: &str) -> Option<Statisti
             let (first, second) = asked.pair()?;
             Unit::CoMoment(first.to_string(), second.to_string())
         }
-        State::Min | State::Max => return None,
+        State::Min | State::Max | State::MouldIndex => return None,
     };
     let sources = match unit {
         Unit::Rows | Unit::Entities => approved.dataset_names(),

@@ -161,6 +161,9 @@ impl<'a> Input<'a> {
         if let Some(paired) = &measure.paired {
             self.counted(paired, measure)?;
         }
+        if let Some(time) = &measure.time {
+            self.counted(time, measure)?;
+        }
         let Some(argument) = &measure.argument else { return Ok(ONE) };
         match measure.state {
             State::Entities | State::Rows | State::Count if self.is_entity(argument) => return Ok(ONE),
@@ -179,7 +182,8 @@ impl<'a> Input<'a> {
                     ),
                 ));
             }
-            State::Rows | State::Count => self.counted(argument, measure)?,
+            State::MouldIndex if protected => return Err(follows_one(measure)),
+            State::Rows | State::Count | State::MouldIndex => self.counted(argument, measure)?,
             State::Sum | State::Mean | State::M2 | State::Min | State::Max | State::CoMoment => {
                 self.value(argument, "an aggregate")?;
             }
@@ -222,6 +226,17 @@ impl<'a> Input<'a> {
         }
         Ok(())
     }
+}
+
+/// A mould index is the course of one home's readings in one number: each of them moves it, and the last ones the most.
+fn follows_one(measure: &Measure) -> Refusal {
+    refused(
+        RefusalCode::AggregateNotAllowed,
+        format!(
+            "{measure} would tell the course of single readings, and is answered over open data only: COUNT the readings whose humidity \
+             is above critical_humidity() of their temperature"
+        ),
+    )
 }
 
 fn entity(column: &Column, clause: &str) -> Refusal {

@@ -40,7 +40,7 @@ pub(super) fn grouped(
     let mut filters = rows.filters.clone();
     for (name, measure) in measures {
         filters.extend(measure.filter.iter().flat_map(|filter| input.sources(filter)));
-        columns.push(input.grouped(measure, Column::new(alias, name))?);
+        columns.push(input.grouped(measure, Column::new(alias, name), rows.protected)?);
     }
     Ok(Rows { columns, kinds: rows.kinds, protected: rows.protected, filters })
 }

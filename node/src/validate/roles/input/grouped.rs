@@ -5,7 +5,7 @@ use jigsaw_proto::expr::{Column, Expr};
 use jigsaw_proto::fragment::Measure;
 use jigsaw_proto::refusal::{Refusal, RefusalCode};
 
-use super::{Input, Known, Summand, Use, Zero, refused};
+use super::{Input, Known, Summand, Use, Zero, follows_one, refused};
 
 impl Input<'_> {
     /// What may be done with an aggregate that is not released, under its new name: what may be done with what it is made of. A
@@ -17,8 +17,12 @@ impl Input<'_> {
         &self,
         measure: &Measure,
         name: Column,
+        protected: bool,
     ) -> Result<Known, Refusal> {
-        if measure.paired.is_some() {
+        if measure.state == State::MouldIndex && protected {
+            return Err(follows_one(measure));
+        }
+        if measure.paired.is_some() && measure.state != State::MouldIndex {
             return Err(refused(
                 RefusalCode::AggregateNotAllowed,
                 format!(
@@ -28,7 +32,7 @@ impl Input<'_> {
         }
         // What is allowed of a released aggregate over open rows: nothing of it leaves.
         self.measure(measure, false)?;
-        let sources = measure.argument.iter().chain(&measure.filter).flat_map(|expr| self.sources(expr));
+        let sources = measure.exprs().flat_map(|expr| self.sources(expr));
         let known = Known {
             column: name,
             data_type: measure.data_type(&self.scope).ok(),
@@ -41,10 +45,10 @@ impl Input<'_> {
         let Some(argument) = measure.argument.as_ref().filter(|_| !measure.state.is_count()) else {
             return Ok(known);
         };
-        let restricted = self.is_restricted(argument);
+        let restricted = measure.arguments().any(|argument| self.is_restricted(argument));
         Ok(Known {
             permitted: if restricted { Use::Restricted } else { Use::Free },
-            present: self.is_present(argument),
+            present: measure.arguments().all(|argument| self.is_present(argument)),
             summand: self.added_up(measure.state, argument, restricted),
             ..known
         })
