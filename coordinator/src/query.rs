@@ -1,12 +1,12 @@
 //! One question from SQL text to answer: **the file to read first**.
 //!
 //! ```text
-//! SQL ──▶ parse ──▶ plan ──▶ split ──▶ physical plan ──▶ execute ─┬─▶ dispatch fragments to nodes
-//!                                                          answer ◀┴── merge releases
+//! SQL ──▶ parse ──▶ plan ──▶ keys ──▶ split ──▶ physical plan ──▶ execute ─┬─▶ dispatch fragments to nodes
+//!                                                                   answer ◀┴── merge releases
 //! ```
 //!
-//! Planning contacts no node and reads no row. Executing asks every node that holds the datasets, waits for all of them, and
-//! merges what they released.
+//! Planning contacts no node, and reads no row but those of public tables, for their keys. Executing asks every node that holds the
+//! datasets, waits for all of them, and merges what they released.
 
 mod error;
 

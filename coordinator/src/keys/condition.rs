@@ -15,7 +15,7 @@ use super::{KeyList, Reach, Sides, Source};
 use crate::dispatch::Snapshot;
 use crate::split::protects;
 
-/// Most text of all lists of a question, in bytes, each counted for every table it may come to stand at: a quarter of a request.
+/// Most of all lists of a question, in bytes, each counted for every table it may come to stand at: a quarter of a request.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Puts lists into a plan.

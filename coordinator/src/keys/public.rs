@@ -35,9 +35,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// About how long a list of them is as text, in bytes.
+    /// About how long a list of them is on the wire, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.values.iter().map(|value| value.to_string().len() + 4).sum()
+        self.values.iter().map(|value| value.to_string().len() + 16).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, Join, Limit, LogicalPlan, Projection, Sort, TableScan};
@@ -28,10 +28,23 @@ pub(super) fn keys(lists: &[KeyList], snapshot: &Snapshot) -> Result<Vec<Step>> 
         let KeyList { key, of, length, instead, .. } = list;
         let count = if *length == 1 { "1 value".to_owned() } else { format!("{length} values") };
         let join = if *instead { ", in place of the join" } else { "" };
-        let text = format!("{count} of {} as a condition on {}{join}", expression(key), expression(of));
+        let text = format!("{count} of {} as a condition on {}{join}", unqualified(key)?, expression(of));
         steps.push(("↓ taken as keys".to_owned(), text));
     }
     Ok(steps)
+}
+
+/// An expression over the columns of one table, which may have a name that nobody gave it.
+fn unqualified(expr: &Expr) -> Result<String> {
+    let plain = expr.clone().transform(|expr| {
+        Ok(match expr {
+            Expr::Column(column) => {
+                Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(column.name)))
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(expression(&plain.data))
 }
 
 fn below(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<Step>> {
