@@ -82,8 +82,10 @@ fn is_query(expr: &Expr) -> bool {
 pub(super) fn has_condition(plan: &LogicalPlan) -> Result<bool> {
     plan.exists(|plan| {
         Ok(match plan {
-            LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Values(_) => true,
-            LogicalPlan::EmptyRelation(_) => true,
+            LogicalPlan::Filter(_)
+            | LogicalPlan::Join(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::EmptyRelation(_) => true,
             LogicalPlan::TableScan(scan) => !scan.filters.is_empty(),
             _ => false,
         })
