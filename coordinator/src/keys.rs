@@ -29,6 +29,7 @@ mod condition;
 mod public;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use datafusion::common::JoinType;
 use datafusion::common::NullEquality;
@@ -37,6 +38,7 @@ use datafusion::error::Result;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 use datafusion::optimizer::Optimizer;
+use tokio::time::timeout;
 
 use crate::dispatch::Snapshot;
 use crate::plan::rules_before_split;
@@ -46,6 +48,9 @@ use public::Keys;
 
 /// How often lists are looked for: a list that shortens one public table may make a list of the next short enough.
 const ROUNDS: usize = 3;
+
+/// Longest time that a question's keys are read for; after it, there is no list.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// A plan that is ready to run, and the lists that are in it.
 #[derive(Debug)]
@@ -89,12 +94,14 @@ pub(crate) async fn optimized(
     if !joins_public(statement)? {
         return Ok(Optimized { plan: session.optimize(statement)?, lists: vec![] });
     }
-    if let Some(found) = with_lists(statement, session, nodes, Reach::Open).await {
+    let within =
+        async |reach| timeout(LONGEST, with_lists(statement, session, nodes, reach)).await.ok().flatten();
+    if let Some(found) = within(Reach::Open).await {
         return Ok(found);
     }
     match session.optimize(statement) {
         Ok(plan) => Ok(Optimized { plan, lists: vec![] }),
-        Err(error) => with_lists(statement, session, nodes, Reach::All).await.ok_or(error),
+        Err(error) => within(Reach::All).await.ok_or(error),
     }
 }
 
