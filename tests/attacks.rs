@@ -28,6 +28,7 @@ mod forms;
 mod fragment;
 mod fuzz;
 mod grid;
+mod keys;
 mod paired;
 mod population;
 mod score;

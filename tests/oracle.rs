@@ -1,6 +1,8 @@
 //! The federation answers as one database over everybody's rows would.
 #![cfg(test)]
 
+mod keys;
+
 use std::path::{Path, PathBuf};
 
 use harness::data::{NodeData, Scale, Synthetic, real};

@@ -6,6 +6,7 @@
 //! # Map, in reading order
 //! * `query` – the stages in a row
 //! * `plan` – SQL text to a plan, and its result to what clients can read
+//! * `keys` – conditions on public tables as lists of keys, before the cut
 //! * `split` – cuts the plan: fragments for nodes, merges here
 //! * `dispatch` – a fragment to all nodes at once, and what became of each
 //! * `merge` – states that SQL's own aggregates do not merge
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 mod dispatch;
 mod flight;
+mod keys;
 mod merge;
 mod notes;
 mod plan;

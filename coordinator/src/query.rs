@@ -1,12 +1,12 @@
 //! One question from SQL text to answer: **the file to read first**.
 //!
 //! ```text
-//! SQL ──▶ parse ──▶ plan ──▶ split ──▶ physical plan ──▶ execute ─┬─▶ dispatch fragments to nodes
-//!                                                          answer ◀┴── merge releases
+//! SQL ──▶ parse ──▶ plan ──▶ keys ──▶ split ──▶ physical plan ──▶ execute ─┬─▶ dispatch fragments to nodes
+//!                                                                   answer ◀┴── merge releases
 //! ```
 //!
-//! Planning contacts no node and reads no row. Executing asks every node that holds the datasets, waits for all of them, and
-//! merges what they released.
+//! Planning contacts no node, and reads no row but those of public tables, for their keys. Executing asks every node that holds the
+//! datasets, waits for all of them, and merges what they released.
 
 mod error;
 
@@ -33,6 +33,7 @@ pub use error::QueryError;
 use crate::catalogue::{Catalogue, InformationSchema, PUBLIC, ReferenceEntry, TableInfo};
 use crate::cell_status::{CellStatus, WithStatus, with_status};
 use crate::dispatch::{Federation, QueryContext, Snapshot};
+use crate::keys::{Optimized, optimized};
 use crate::plan::{
     Explained, Marking, Statement, WireTypes, explain, fragments_of, parameter_type, parse,
     protected_columns, session, to_wire, wire_schema,
@@ -163,9 +164,10 @@ impl Engine {
             return Ok(Planned { statement, shape: Shape::Template, schema, parameters, form, fragments });
         }
         check_units(&statement)?;
-        let split = session.optimize(&statement).map_err(planning)?;
+        let Optimized { plan: split, lists } =
+            optimized(&statement, session, &self.federation.snapshot()).await.map_err(planning)?;
         if let Some(how) = explained {
-            let answer = explain(&split, &self.federation.snapshot(), how).map_err(planning)?;
+            let answer = explain(&split, &lists, &self.federation.snapshot(), how).map_err(planning)?;
             let schema = answer.schema();
             let shape = Shape::Known(answer);
             return Ok(Planned { statement, shape, schema, parameters, form, fragments });

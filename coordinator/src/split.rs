@@ -91,8 +91,23 @@ fn cut(aggregate: &Aggregate, nodes: &Snapshot) -> Result<LogicalPlan, DataFusio
     }
 }
 
-fn reads_federated(plan: &LogicalPlan) -> Result<bool> {
+/// Whether `plan` scans a federated table.
+pub(crate) fn reads_federated(plan: &LogicalPlan) -> Result<bool> {
     Ok(first_federated_scan(plan)?.is_some())
+}
+
+/// Whether any node protects rows of a federated table that `plan` scans; nodes that never said count as their contract has it.
+pub(crate) fn protects(plan: &LogicalPlan, nodes: &Snapshot) -> Result<bool> {
+    let mut protected = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(contract) = relation::federated(scan)
+        {
+            protected |= relation::is_protected(&contract, nodes);
+        }
+        Ok(if protected { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(protected)
 }
 
 /// The name of the first federated table that `plan` scans.

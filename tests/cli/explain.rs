@@ -40,6 +40,6 @@ async fn a_question_is_drawn_from_the_nodes_to_its_answer() {
             wrong.push(format!("{}:\n{drawn}", file.display()));
         }
     }
-    assert_eq!(seen, 20, "pictures");
+    assert_eq!(seen, 25, "pictures");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -17,6 +17,7 @@ mod aggregate;
 mod expression;
 mod nested;
 mod partition;
+mod reference;
 
 use aggregate::Entities;
 pub use partition::Twins;
@@ -100,12 +101,13 @@ impl Iterator for Questions {
         let contracts = self.contracts.clone();
         let question = loop {
             // Some draws lead nowhere, such as a table without a measure.
-            let sql = match self.below(12) {
+            let sql = match self.below(13) {
                 0 => self.union(&contracts),
                 1 => self.over_aggregate(&contracts),
                 2 => self.windowed(&contracts),
                 3 => self.by_existence(&contracts),
                 4 => self.two_levels(&contracts),
+                5 => self.by_reference(&contracts),
                 _ => self.select(&contracts),
             };
             if let Some(sql) = sql {
@@ -233,6 +235,9 @@ impl Questions {
             tables.push(Table { alias: "o", contract: find(other)? });
         } else if self.once_in(4) && find(name)?.column("borough_gss").is_some() {
             from += " JOIN ref_borough AS b ON b.gss = t.borough_gss";
+            if self.once_in(2) {
+                from = format!("{from} AND {}", self.of_borough("b"));
+            }
         }
         Some((from, tables))
     }
@@ -300,7 +305,8 @@ mod tests {
             "OVER",
             "LEFT JOIN",
             " JOIN ",
-            "ref_borough",
+            "ref_borough AS b ON b.gss = t.borough_gss AND",
+            "IN (SELECT",
             "FILTER",
             "HAVING",
             "LIMIT",

@@ -2,7 +2,8 @@
 //!
 //! A plan holds no answer and nothing of a row: it says which fragments are asked and how releases are merged. It is used again
 //! for the analyst who sent the statement, so that nobody learns from how long planning takes what others ask; only as long as
-//! nodes say of themselves what they said when it was made; and only where planning it again would make the same plan.
+//! nodes say of themselves what they said when it was made; and only where planning it again would make the same plan. Keys of
+//! public tables that are in it (`keys`) stay what the tables hold: these are read once, when the process starts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

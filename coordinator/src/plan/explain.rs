@@ -8,6 +8,8 @@
 //! = answer          │ wall_type, homes
 //! ```
 //!
+//! Keys that were read here to be a condition at the nodes come first.
+//!
 //! Where two ways come together, the second stands behind a line. `EXPLAIN VERBOSE` names all nodes and shows the engine's plan.
 
 mod steps;
@@ -25,6 +27,7 @@ use datafusion::logical_expr::LogicalPlan;
 use jigsaw_proto::id::NodeId;
 
 use crate::dispatch::{NodeView, Snapshot};
+use crate::keys::KeyList;
 use crate::split::FragmentTable;
 
 /// How much is shown.
@@ -40,8 +43,14 @@ pub(crate) enum Explained {
 type Step = (String, String);
 
 /// Two columns, `part` and `plan`: a row for each step.
-pub(crate) fn explain(plan: &LogicalPlan, snapshot: &Snapshot, how: Explained) -> Result<RecordBatch> {
-    let mut rows = steps::steps(plan, snapshot)?;
+pub(crate) fn explain(
+    plan: &LogicalPlan,
+    lists: &[KeyList],
+    snapshot: &Snapshot,
+    how: Explained,
+) -> Result<RecordBatch> {
+    let mut rows = steps::keys(lists, snapshot)?;
+    rows.extend(steps::steps(plan, snapshot)?);
     if how == Explained::Verbose {
         let mut releases = fragments_of(plan)?;
         releases.dedup_by_key(|release| release.fragment().to_string());

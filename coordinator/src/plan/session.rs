@@ -99,9 +99,24 @@ fn config() -> SessionConfig {
     config
 }
 
+/// Rules in the order in which they are applied.
+type Rules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
+
 /// The engine's logical rules in its own order, less those that only pay off over local scans, with ours after filters
 /// have been pushed down (and what takes constants out of sums before all) and before common subexpressions are given names.
-fn rules(federation: &Arc<Federation>) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+fn rules(federation: &Arc<Federation>) -> Rules {
+    let after: Rules = vec![
+        Arc::new(SplitAggregates { federation: Arc::clone(federation) }),
+        Arc::new(SingleDistinctToGroupBy::new()),
+        Arc::new(EliminateGroupByConstant::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    rules_before_split().into_iter().chain(after).collect()
+}
+
+/// Those that are applied before a plan is split: subqueries have become joins, and conditions stand where they apply.
+pub(crate) fn rules_before_split() -> Rules {
     vec![
         Arc::new(ConstantsOutside),
         Arc::new(SimplifyExpressions::new()),
@@ -119,10 +134,5 @@ fn rules(federation: &Arc<Federation>) -> Vec<Arc<dyn OptimizerRule + Send + Syn
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownLimit::new()),
         Arc::new(PushDownFilter::new()),
-        Arc::new(SplitAggregates { federation: Arc::clone(federation) }),
-        Arc::new(SingleDistinctToGroupBy::new()),
-        Arc::new(EliminateGroupByConstant::new()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
     ]
 }

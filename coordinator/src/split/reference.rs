@@ -173,7 +173,7 @@ fn federated_part(plan: &LogicalPlan) -> Result<&LogicalPlan> {
         },
         _ => Err(QueryError::sql(
             "the join with the public table is inside a subquery that does more than join: aggregate the federated table in a CTE \
-             first, then join the public table to the result",
+             first, then join the public table to the result, or choose rows by at most 1,000 of its keys: x IN (SELECT key FROM …)",
         )),
     }
 }

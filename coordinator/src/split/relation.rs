@@ -36,6 +36,11 @@ pub(super) fn federated(scan: &TableScan) -> Option<Arc<Contract>> {
     Some(Arc::clone(table.contract()))
 }
 
+/// Whether any node protects a dataset; nodes that never said count as its contract has it.
+pub(super) fn is_protected(contract: &Contract, nodes: &Snapshot) -> bool {
+    matches!(contract.floor, Floor::Protected { .. }) || nodes.protects(&contract.name)
+}
+
 /// Builds the relation of one fragment, and remembers which dataset each alias stands for.
 #[derive(Debug, Default)]
 pub(super) struct RelationBuilder {
@@ -56,8 +61,7 @@ impl RelationBuilder {
 
     /// Whether any node protects any of the rows; nodes that never said count as their contract has it.
     pub(super) fn is_protected(&self, nodes: &Snapshot) -> bool {
-        let floor = |contract: &Contract| matches!(contract.floor, Floor::Protected { .. });
-        self.scans.iter().any(|(_, contract)| floor(contract) || nodes.protects(&contract.name))
+        self.scans.iter().any(|(_, contract)| is_protected(contract, nodes))
     }
 
     /// The relation that `plan` is, and what its columns are; an error says why it is not node-local.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, Join, Limit, LogicalPlan, Projection, Sort, TableScan};
@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Aggregate, Expr, Join, Limit, LogicalPlan, Projec
 use super::words::{columns, expression, expressions, in_lines};
 use super::{Step, asked, named};
 use crate::dispatch::Snapshot;
+use crate::keys::KeyList;
 use crate::split::FragmentTable;
 
 /// All steps, and the columns of the answer.
@@ -17,6 +18,33 @@ pub(super) fn steps(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<Step>
     let mut steps = below(plan, snapshot)?;
     steps.push(("= answer".to_owned(), columns(plan.schema().fields())));
     Ok(steps)
+}
+
+/// How lists of keys came about that nodes are asked with.
+pub(super) fn keys(lists: &[KeyList], snapshot: &Snapshot) -> Result<Vec<Step>> {
+    let mut steps = vec![];
+    for list in lists {
+        steps.extend(below(&list.read, snapshot)?);
+        let KeyList { key, of, length, instead, .. } = list;
+        let count = if *length == 1 { "1 value".to_owned() } else { format!("{length} values") };
+        let join = if *instead { ", in place of the join" } else { "" };
+        let text = format!("{count} of {} as a condition on {}{join}", unqualified(key)?, expression(of));
+        steps.push(("↓ taken as keys".to_owned(), text));
+    }
+    Ok(steps)
+}
+
+/// An expression over the columns of one table, which may have a name that nobody gave it.
+fn unqualified(expr: &Expr) -> Result<String> {
+    let plain = expr.clone().transform(|expr| {
+        Ok(match expr {
+            Expr::Column(column) => {
+                Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(column.name)))
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(expression(&plain.data))
 }
 
 fn below(plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<Step>> {
