@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 mod other_version;
+mod partly;
 mod sources;
 
 /// The coordinator's limit for a query, in seconds.

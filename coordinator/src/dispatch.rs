@@ -256,15 +256,21 @@ impl NodeView {
         if !self.described {
             return Holding::Yes;
         }
-        let mut left_out = None;
-        for name in fragment.input.datasets() {
-            match self.datasets.get(name).map(|dataset| &dataset.agrees) {
-                None => return Holding::No,
-                Some(Ok(())) => {}
-                Some(Err(reason)) => left_out = Some(reason.clone()),
+        let names = fragment.input.datasets();
+        let lacks = |name: &&&DatasetName| !self.datasets.contains_key(**name);
+        match names.iter().find(lacks) {
+            // The rows of a union or an outer join can be of one dataset alone, and a node answers about those it holds.
+            Some(name) if !names.iter().all(|name| lacks(&name)) && self.can_have_rows(&fragment.input) => {
+                Holding::LeftOut(format!(
+                    "it holds no {name}, and has rows of the others: ask for the datasets by themselves, and put the answers together"
+                ))
+            }
+            Some(_) => Holding::No,
+            None => {
+                let reasons = names.iter().filter_map(|name| self.datasets.get(*name)?.agrees.clone().err());
+                reasons.last().map_or(Holding::Yes, Holding::LeftOut)
             }
         }
-        left_out.map_or(Holding::Yes, Holding::LeftOut)
     }
 }
 

@@ -41,7 +41,10 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn of(&self, relation: &Relation) -> bool {
         match relation {
-            Relation::Scan { .. } => true,
+            // A node that has said what it holds has no rows of anything else.
+            Relation::Scan { dataset, .. } => {
+                !self.node.described || self.node.datasets.contains_key(dataset)
+            }
             Relation::Filter { input, predicate } => self.of(input) && self.truth(predicate, input).yes,
             Relation::Project { input, .. } => self.of(input),
             Relation::Join(join) => self.of_join(join),

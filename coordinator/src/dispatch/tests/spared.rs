@@ -10,7 +10,15 @@ use super::*;
 fn view() -> NodeView {
     let values = ["bolt", "nut"].map(|value| Key::Text(value.to_owned())).into();
     let only = vec![DeclaredKeys { column: "kind".to_owned(), values }];
-    let dataset = DatasetView { agrees: Ok(()), mode: ReleaseMode::Open, threshold: 0, rounding: 1, only };
+    let dataset = DatasetView {
+        agrees: Ok(()),
+        mode: ReleaseMode::Open,
+        threshold: 0,
+        rounding: 1,
+        rules: vec![],
+        cells_per_day: None,
+        only,
+    };
     let (id, address, identity) = ("one".parse().unwrap(), String::new(), String::new());
     NodeView {
         status: NodeStatus::Up,
