@@ -61,7 +61,7 @@ fn condition(random: &mut ChaCha8Rng, depth: usize) -> String {
     let [one, ..] = &values;
     let list = values.join(", ");
     let node = NODES[random.random_range(0..NODES.len())];
-    match random.random_range(0..12) {
+    match random.random_range(0..14) {
         0 => format!("borough_gss = {one}"),
         1 => format!("{one} = borough_gss"),
         2 => format!("borough_gss <> {one}"),
@@ -72,6 +72,8 @@ fn condition(random: &mut ChaCha8Rng, depth: usize) -> String {
         8 => format!("(borough_gss IS NOT DISTINCT FROM {one})"),
         9 => format!("node = '{node}'"),
         10 => format!("node <> '{node}'"),
+        11 => format!("borough_gss {} {one}", ["<", "<=", ">", ">="][random.random_range(0..4)]),
+        12 => format!("{one} {} borough_gss", ["<", "<=", ">", ">="][random.random_range(0..4)]),
         _ => "wall_type = 'cavity insulated'".to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 //! and NOT put these together in SQL's logic of three values. What is not understood can be anything, so that a node is spared
 //! only if no row of its can be kept.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use jigsaw_proto::contract::NODE_COLUMN;
@@ -76,7 +77,8 @@ impl Rows<'_> {
                 else {
                     return Truth::ANY;
                 };
-                self.domain(column, input).map_or(Truth::ANY, |domain| domain.compared(*op, literal))
+                let op = if matches!(**left, Expr::Literal(_)) { turned(*op) } else { *op };
+                self.domain(column, input).map_or(Truth::ANY, |domain| domain.compared(op, literal))
             }
             Expr::InList { operand, list, negated } => {
                 let Some(domain) = self.domain(operand, input) else { return Truth::ANY };
@@ -174,6 +176,26 @@ impl Rows<'_> {
     }
 }
 
+/// The comparison that says the same with its sides exchanged.
+fn turned(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Lt => BinaryOp::Gt,
+        BinaryOp::LtEq => BinaryOp::GtEq,
+        BinaryOp::Gt => BinaryOp::Lt,
+        BinaryOp::GtEq => BinaryOp::LtEq,
+        same => same,
+    }
+}
+
+/// A constant of the types that keys have.
+fn key(literal: &Literal) -> Option<Key> {
+    match (literal.data_type(), literal.value()?) {
+        (DataType::Text, Value::Text(text)) => Some(Key::Text(text.clone())),
+        (DataType::Int32 | DataType::Int64, Value::Integer(value)) => Some(Key::Integer(*value)),
+        _ => None,
+    }
+}
+
 impl Domain {
     fn compared(&self, op: BinaryOp, literal: &Literal) -> Truth {
         let equal = self.listed(std::slice::from_ref(literal));
@@ -184,8 +206,30 @@ impl Domain {
             BinaryOp::IsDistinctFrom if literal.value().is_none() => self.is_null().not(),
             BinaryOp::IsNotDistinctFrom => equal.is_true(),
             BinaryOp::IsDistinctFrom => equal.is_true().not(),
+            BinaryOp::Lt => self.ordered(literal, Ordering::is_lt),
+            BinaryOp::LtEq => self.ordered(literal, Ordering::is_le),
+            BinaryOp::Gt => self.ordered(literal, Ordering::is_gt),
+            BinaryOp::GtEq => self.ordered(literal, Ordering::is_ge),
             _ => Truth::ANY,
         }
+    }
+
+    /// Whether values stand so to a constant. Texts are in the order of their bytes, at nodes as here.
+    fn ordered(&self, literal: &Literal, so: fn(Ordering) -> bool) -> Truth {
+        if literal.value().is_none() {
+            return Truth { yes: false, no: false, null: true };
+        }
+        let Some(other) = key(literal) else { return Truth::ANY };
+        let mut truth = Truth { yes: false, no: false, null: self.nullable };
+        for value in &self.values {
+            let order = match (value, &other) {
+                (Key::Text(value), Key::Text(other)) => value.as_bytes().cmp(other.as_bytes()),
+                (Key::Integer(value), Key::Integer(other)) => value.cmp(other),
+                _ => return Truth::ANY,
+            };
+            if so(order) { truth.yes = true } else { truth.no = true }
+        }
+        truth
     }
 
     /// `column IN (list)`: NULL for a column that is NULL, and for no match where the list has a NULL.
@@ -193,12 +237,9 @@ impl Domain {
         let mut found = BTreeSet::new();
         let mut has_null = false;
         for literal in list {
-            match (literal.data_type(), literal.value()) {
-                (_, None) => has_null = true,
-                (DataType::Text, Some(Value::Text(text))) => _ = found.insert(Key::Text(text.clone())),
-                (DataType::Int32 | DataType::Int64, Some(Value::Integer(value))) => {
-                    found.insert(Key::Integer(*value));
-                }
+            match (literal.value(), key(literal)) {
+                (None, _) => has_null = true,
+                (_, Some(key)) => _ = found.insert(key),
                 _ => return Truth::ANY,
             }
         }
