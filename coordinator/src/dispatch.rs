@@ -267,8 +267,9 @@ impl NodeView {
             }
             Some(_) => Holding::No,
             None => {
-                let reasons = names.iter().filter_map(|name| self.datasets.get(*name)?.agrees.clone().err());
-                reasons.last().map_or(Holding::Yes, Holding::LeftOut)
+                let mut reasons =
+                    names.iter().filter_map(|name| self.datasets.get(*name)?.agrees.clone().err());
+                reasons.next_back().map_or(Holding::Yes, Holding::LeftOut)
             }
         }
     }

@@ -37,9 +37,10 @@ fn kind(op: BinaryOp, value: &str) -> Expr {
 }
 
 fn listed(values: &[Option<&str>], negated: bool) -> Expr {
-    let literal =
-        |value: &Option<&str>| value.map_or(Literal::new(Type::Text, None), |text| Some(Literal::text(text)));
-    let list = values.iter().map(|value| literal(value).unwrap()).collect();
+    let literal = |value: Option<&str>| {
+        value.map_or_else(|| Literal::new(Type::Text, None), |text| Some(Literal::text(text)))
+    };
+    let list = values.iter().map(|value| literal(*value).unwrap()).collect();
     Expr::InList { operand: Box::new(column("thing", "kind")), list, negated }
 }
 
