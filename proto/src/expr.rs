@@ -105,6 +105,18 @@ impl BinaryOp {
         )
     }
 
+    /// The comparison that says the same with its sides exchanged: `a < b` as `b > a`. What is no order is its own.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::LtEq => Self::GtEq,
+            Self::Gt => Self::Lt,
+            Self::GtEq => Self::LtEq,
+            same => same,
+        }
+    }
+
     /// `AND`, `OR`
     pub fn is_logical(self) -> bool {
         matches!(self, Self::And | Self::Or)

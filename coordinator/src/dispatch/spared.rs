@@ -77,7 +77,7 @@ impl Rows<'_> {
                 else {
                     return Truth::ANY;
                 };
-                let op = if matches!(**left, Expr::Literal(_)) { turned(*op) } else { *op };
+                let op = if matches!(**left, Expr::Literal(_)) { op.turned() } else { *op };
                 self.domain(column, input).map_or(Truth::ANY, |domain| domain.compared(op, literal))
             }
             Expr::InList { operand, list, negated } => {
@@ -173,17 +173,6 @@ impl Rows<'_> {
             nullable |= domain.nullable;
         }
         Some(Domain { values, nullable })
-    }
-}
-
-/// The comparison that says the same with its sides exchanged.
-fn turned(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Lt => BinaryOp::Gt,
-        BinaryOp::LtEq => BinaryOp::GtEq,
-        BinaryOp::Gt => BinaryOp::Lt,
-        BinaryOp::GtEq => BinaryOp::LtEq,
-        same => same,
     }
 }
 

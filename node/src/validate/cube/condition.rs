@@ -77,7 +77,7 @@ impl Input<'_> {
         let (dimension, op, literal) = match (left, right) {
             (Shape::Dimension(one), Shape::Dimension(other)) => return self.pair(expr, op, &one, &other),
             (Shape::Dimension(dimension), Shape::Constant(literal)) => (dimension, op, literal),
-            (Shape::Constant(literal), Shape::Dimension(dimension)) => (dimension, turned(op), literal),
+            (Shape::Constant(literal), Shape::Dimension(dimension)) => (dimension, op.turned(), literal),
             _ => return Err(no_cell(expr)),
         };
         if dimension.is_constant() {
@@ -162,15 +162,4 @@ fn values(list: &[Literal]) -> Set {
         all
     });
     Set::Values(all)
-}
-
-/// `a < b` as `b > a`.
-fn turned(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Lt => BinaryOp::Gt,
-        BinaryOp::LtEq => BinaryOp::GtEq,
-        BinaryOp::Gt => BinaryOp::Lt,
-        BinaryOp::GtEq => BinaryOp::LtEq,
-        other => other,
-    }
 }
