@@ -17,6 +17,11 @@
 
 use std::mem::size_of;
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
+use arrow::error::ArrowError;
+
 use crate::humidity::{critical_humidity, plausible};
 
 /// Microseconds for which a reading holds at most.
@@ -51,6 +56,30 @@ impl Readings {
         if plausible(temperature, humidity) {
             self.list.push(Reading { microseconds, temperature, humidity });
         }
+    }
+
+    /// Takes a reading from each row of three columns: doubles in °C and in %, and timestamps of any unit. A row with a NULL is none,
+    /// nor is one so far from 1970 that microseconds do not reach it.
+    ///
+    /// # Errors
+    /// Columns of other types.
+    pub fn extend_from_columns(&mut self, columns: &[ArrayRef]) -> Result<(), ArrowError> {
+        let others =
+            || ArrowError::SchemaError("readings are two columns of doubles and one of times".to_owned());
+        let [temperatures, humidities, times] = columns else { return Err(others()) };
+        let DataType::Timestamp(unit, _) = *times.data_type() else { return Err(others()) };
+        let numbers =
+            |column: &ArrayRef| column.as_primitive_opt::<Float64Type>().cloned().ok_or_else(others);
+        let (temperatures, humidities) = (numbers(temperatures)?, numbers(humidities)?);
+        let times = cast(times, &DataType::Int64)?;
+        let times = times.as_primitive::<Int64Type>();
+        for ((time, temperature), humidity) in times.iter().zip(&temperatures).zip(&humidities) {
+            let time = time.and_then(|time| microseconds(time, unit));
+            if let (Some(time), Some(temperature), Some(humidity)) = (time, temperature, humidity) {
+                self.push(time, temperature, humidity);
+            }
+        }
+        Ok(())
     }
 
     /// The mould index at the last reading; `None`: there is no reading.
@@ -99,6 +128,16 @@ impl Readings {
     /// Bytes of memory that the readings have.
     pub fn allocated(&self) -> usize {
         self.list.capacity() * size_of::<Reading>()
+    }
+}
+
+/// `None`: so far away that no reading is of it.
+fn microseconds(time: i64, unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Second => time.checked_mul(1_000_000),
+        TimeUnit::Millisecond => time.checked_mul(1_000),
+        TimeUnit::Microsecond => Some(time),
+        TimeUnit::Nanosecond => Some(time.div_euclid(1_000)),
     }
 }
 

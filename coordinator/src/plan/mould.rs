@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, Float64Type, TimeUnit, TimestampMicrosecondType,
-};
+use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{ScalarValue, internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -77,23 +74,7 @@ struct Group {
 
 impl Accumulator for Group {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [temperatures, humidities, times] = values else {
-            return internal_err!("a mould index is of three columns");
-        };
-        let (temperatures, humidities) =
-            (temperatures.as_primitive::<Float64Type>(), humidities.as_primitive::<Float64Type>());
-        // What is too far away for a microsecond is NULL.
-        let DataType::Timestamp(_, zone) = times.data_type() else {
-            return internal_err!("a mould index is of times");
-        };
-        let times = cast(times, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
-        let times = times.as_primitive::<TimestampMicrosecondType>().iter();
-        for ((time, temperature), humidity) in times.zip(temperatures).zip(humidities) {
-            if let (Some(time), Some(temperature), Some(humidity)) = (time, temperature, humidity) {
-                self.readings.push(time, temperature, humidity);
-            }
-        }
-        Ok(())
+        Ok(self.readings.extend_from_columns(values)?)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

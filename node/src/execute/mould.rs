@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, TimeUnit};
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -64,23 +63,7 @@ struct Group {
 
 impl Accumulator for Group {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [temperatures, humidities, times] = values else {
-            return internal_err!("a mould index is of three columns");
-        };
-        let DataType::Timestamp(unit, _) = *times.data_type() else {
-            return internal_err!("a mould index is of times");
-        };
-        let (temperatures, humidities) =
-            (temperatures.as_primitive::<Float64Type>(), humidities.as_primitive::<Float64Type>());
-        let times = cast(times, &DataType::Int64)?;
-        let times = times.as_primitive::<Int64Type>().iter();
-        for ((time, temperature), humidity) in times.zip(temperatures).zip(humidities) {
-            let time = time.and_then(|time| microseconds(time, unit));
-            if let (Some(time), Some(temperature), Some(humidity)) = (time, temperature, humidity) {
-                self.readings.push(time, temperature, humidity);
-            }
-        }
-        Ok(())
+        Ok(self.readings.extend_from_columns(values)?)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
@@ -101,15 +84,5 @@ impl Accumulator for Group {
 
     fn size(&self) -> usize {
         size_of_val(self) + self.readings.allocated()
-    }
-}
-
-/// `None`: so far away that no reading is of it.
-fn microseconds(time: i64, unit: TimeUnit) -> Option<i64> {
-    match unit {
-        TimeUnit::Second => time.checked_mul(1_000_000),
-        TimeUnit::Millisecond => time.checked_mul(1_000),
-        TimeUnit::Microsecond => Some(time),
-        TimeUnit::Nanosecond => Some(time.div_euclid(1_000)),
     }
 }

@@ -155,3 +155,36 @@ fn whatever_a_sensor_says_there_is_an_index() {
     broken.extend_from_bytes(&[1; 47]);
     assert!(broken.allocated() < 1000);
 }
+
+/// Times of every unit are cut to the microsecond they are in, before 1970 too; what has a NULL or is out of reach is no reading.
+#[test]
+fn columns_of_any_unit_are_read_alike() {
+    use arrow::array::{Float64Array, Int64Array};
+    let column = |times: Vec<Option<i64>>, unit: TimeUnit| {
+        cast(&Int64Array::from(times), &DataType::Timestamp(unit, Some("UTC".into()))).unwrap()
+    };
+    let numbers = |values: Vec<Option<f64>>| std::sync::Arc::new(Float64Array::from(values)) as ArrayRef;
+    for (unit, times, expected) in [
+        (TimeUnit::Second, [Some(-1), Some(i64::MAX)], vec![-1_000_000]),
+        (TimeUnit::Millisecond, [Some(-1), Some(i64::MIN)], vec![-1_000]),
+        (TimeUnit::Microsecond, [Some(-1), None], vec![-1]),
+        (TimeUnit::Nanosecond, [Some(-1), Some(1_999)], vec![-1, 1]),
+    ] {
+        let mut readings = Readings::default();
+        let rows = [numbers(vec![Some(20.0); 2]), numbers(vec![Some(90.0); 2]), column(times.to_vec(), unit)];
+        readings.extend_from_columns(&rows).unwrap();
+        let found: Vec<i64> = readings.list.iter().map(|reading| reading.microseconds).collect();
+        assert_eq!(found, expected, "{unit:?}");
+    }
+    let mut readings = Readings::default();
+    let rows = [
+        numbers(vec![None, Some(20.0)]),
+        numbers(vec![Some(90.0), None]),
+        column(vec![Some(1); 2], TimeUnit::Second),
+    ];
+    readings.extend_from_columns(&rows).unwrap();
+    assert!(readings.mould_index().is_none());
+    assert!(readings.extend_from_columns(&rows[..2]).is_err(), "two columns");
+    let [temperatures, humidities, times] = rows;
+    assert!(readings.extend_from_columns(&[times, temperatures, humidities]).is_err(), "another order");
+}
